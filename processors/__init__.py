@@ -1,0 +1,1 @@
+"""Tingjian: real-time inspection of every call of a call centre."""

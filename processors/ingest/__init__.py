@@ -1,0 +1,1 @@
+"""Doors: audio and metadata of calls come in and become records of the media topics."""

@@ -1,0 +1,1 @@
+"""The judge: timeline in; violations, emotions, scorecards and alerts out."""

@@ -1,0 +1,1 @@
+"""The shell that all processors share: Kafka, wire format, settings, metrics, health, supervision."""

@@ -1,0 +1,1 @@
+"""Everything that needs a model or samples: audio in, the timeline of each call out."""
