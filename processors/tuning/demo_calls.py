@@ -1,6 +1,6 @@
 """Makes the six demo calls: script in, two-channel telephone recordings, manifest and ground truth out.
 
-`python -m processors.tuning.demo_calls` rewrites processors/ingest/demo/. Everything comes from the script and a fixed seed.
+`python -m processors.tuning.demo_calls` rewrites processors/ingest/demo/ from the script and fixed seeds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STARTED_AT = "2026-01-05T09:{:02d}:00+08:00"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a call, as it is really spoken. Times are call time in milliseconds, without the silence around the voice."""
+    """One line of a call, as it is really spoken. Times are call time, without silence around the voice."""
 
     role: str
     start_ms: int
