@@ -1574,3 +1574,4 @@ class Voiceprint:
             consent=d["consent"],
         )
 RECORD_TYPES: tuple[type[Any], ...] = (Agent, AgentJoined, Alert, AudioChunk, CallEnded, CallStarted, CaseCommand, CaseEvent, Customer, EmotionPoint, FlowProgress, HoldChanged, MediaGap, Partial, RuleSet, Scorecard, SpeakerCheck, Team, Tick, Utterance, Violation, Voiceprint)
+AnyRecord = Agent | AgentJoined | Alert | AudioChunk | CallEnded | CallStarted | CaseCommand | CaseEvent | Customer | EmotionPoint | FlowProgress | HoldChanged | MediaGap | Partial | RuleSet | Scorecard | SpeakerCheck | Team | Tick | Utterance | Violation | Voiceprint

@@ -1,6 +1,7 @@
 """Renders `processors/records.py` from the Avro schemas, which are the only declaration of a record.
 
-`python -m processors.runtime.codegen` rewrites the file; a test fails when it differs from the schemas.
+`python -m processors.runtime.codegen` rewrites the file and pins an id for each schema that changed; a test fails when
+either differs from the schemas.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from processors.runtime.pins import pin
 
 Schema = dict[str, Any]
 
@@ -51,6 +54,7 @@ def render(schemas: list[Schema]) -> str:
     parts += [f"{e['name']} = Literal[{', '.join(json.dumps(s) for s in e['symbols'])}]" for e in enums]
     parts += [_render_record(record, types) for record in records]
     parts.append(f"RECORD_TYPES: tuple[type[Any], ...] = ({top_level})")
+    parts.append(f"AnyRecord = {top_level.replace(', ', ' | ')}")
     return "\n".join(parts) + "\n"
 
 
@@ -136,12 +140,16 @@ def _convert(schema: Any, value: str, types: dict[str, Schema], to_avro: bool) -
 def _render_record(record: Schema, types: dict[str, Schema]) -> str:
     name, members = record["name"], record["fields"]
     ordered = sorted(members, key=lambda m: "default" in m)
-    lines = ["", "", "@dataclass(frozen=True, slots=True, kw_only=True)", f"class {name}:", f'    """{record["doc"]}"""', ""]
+    decorator = "@dataclass(frozen=True, slots=True, kw_only=True)"
+    lines = ["", "", decorator, f"class {name}:", f'    """{record["doc"]}"""', ""]
     for member in ordered:
-        lines += [f"    {member['name']}: {_python_type(member['type'])}{_default(member)}", f'    """{member["doc"]}"""']
-    lines += ["", "    def to_avro(self) -> dict[str, Any]:", '        """Plain values, as the Avro encoder takes them."""', "        return {"]
+        lines.append(f"    {member['name']}: {_python_type(member['type'])}{_default(member)}")
+        lines.append(f'    """{member["doc"]}"""')
+    lines += ["", "    def to_avro(self) -> dict[str, Any]:"]
+    lines += ['        """Plain values, as the Avro encoder takes them."""', "        return {"]
     lines += [f'            "{m["name"]}": {_convert(m["type"], "self." + m["name"], types, True)},' for m in members]
-    lines += ["        }", "", "    @classmethod", f"    def from_avro(cls, d: Mapping[str, Any]) -> {name}:", '        """From the plain values of the Avro decoder."""', "        return cls("]
+    lines += ["        }", "", "    @classmethod", f"    def from_avro(cls, d: Mapping[str, Any]) -> {name}:"]
+    lines += ['        """From the plain values of the Avro decoder."""', "        return cls("]
     for m in members:
         value = f'd["{m["name"]}"]'
         lines.append(f"            {m['name']}={_convert(m['type'], value, types, False)},")
@@ -149,7 +157,8 @@ def _render_record(record: Schema, types: dict[str, Schema]) -> str:
 
 
 def main() -> None:
-    """Rewrite processors/records.py."""
+    """Rewrite processors/records.py and pin the versions."""
+    pin(load_schemas(ROOT / "schemas"), ROOT / "schemas")
     (ROOT / "processors" / "records.py").write_text(render(load_schemas(ROOT / "schemas")), encoding="utf-8")
 
 

@@ -1,0 +1,152 @@
+"""Kafka clients with the defaults of this project. Topics are declared in topology.yaml, see `runtime.topics`.
+
+Keys are partitioned by murmur2 as Java and Faust do, so that a call has the same partition number in every topic.
+Offsets are never committed behind a processor's back: it commits its own low watermark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from processors.runtime.errors import Unavailable, UserError
+from processors.runtime.logs import get_logger
+from processors.runtime.metrics import RECORDS_LOST
+from processors.runtime.settings import Settings
+from processors.runtime.stack_file import read_stack
+
+DELIVERY_TIMEOUT_MS = 60_000
+"""A record that no broker takes for so long fails; the processor then exits without committing."""
+PRODUCER_QUEUE_RECORDS = 100_000
+PRODUCER_QUEUE_KBYTES = 65_536
+CONSUMER_QUEUE_KBYTES = 32_768
+SESSION_TIMEOUT_MS = 45_000
+"""Static members come back under the same name at once; only a member that stays away is waited for so long."""
+REQUEST_TIMEOUT_S = 15.0
+
+Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
+
+
+def bootstrap(settings: Settings) -> str:
+    """Addresses of the brokers: the setting, or the embedded broker of the running stack of this home."""
+    if settings.kafka:
+        return settings.kafka
+    stack = read_stack(settings.home)
+    if stack is None:
+        raise UserError(
+            f"no stack runs in {settings.home}: start one with `tingjian up`, "
+            "or set TINGJIAN_KAFKA to a broker of your own"
+        )
+    return stack.bootstrap
+
+
+def client_options(settings: Settings) -> dict[str, str | int]:
+    """What every client needs to reach the brokers, in librdkafka's names."""
+    options: dict[str, str | int] = {
+        "bootstrap.servers": bootstrap(settings),
+        "security.protocol": settings.kafka_security,
+        "reconnect.backoff.max.ms": 1_000,
+        "socket.keepalive.enable": "true",
+        "log_level": 3,
+    }
+    if settings.kafka_security.startswith("sasl"):
+        options["sasl.mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl.username"] = settings.kafka_username
+        options["sasl.password"] = settings.kafka_password
+    if settings.kafka_ca:
+        options["ssl.ca.location"] = settings.kafka_ca
+    return options
+
+
+def make_producer(settings: Settings, **options: str | int) -> Producer:
+    """An idempotent producer; `options` are librdkafka names with underscores for dots."""
+    return Producer(
+        {
+            **client_options(settings),
+            "enable.idempotence": "true",
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
+            "queue.buffering.max.messages": PRODUCER_QUEUE_RECORDS,
+            "queue.buffering.max.kbytes": PRODUCER_QUEUE_KBYTES,
+            **{name.replace("_", "."): value for name, value in options.items()},
+        }
+    )
+
+
+def make_consumer(
+    settings: Settings,
+    group: str,
+    topics: Sequence[str],
+    instance_id: str = "",
+    on_assign: Rebalanced | None = None,
+    on_revoke: Rebalanced | None = None,
+    **options: str | int,
+) -> Consumer:
+    """A consumer that is subscribed and commits nothing by itself.
+
+    It starts at the oldest record that nobody of the group has committed. Records that retention removed before they
+    were read are counted and logged, and reading goes on behind them: nothing brings them back.
+    """
+    consumer = Consumer(
+        {
+            **client_options(settings),
+            "group.id": group,
+            **({"group.instance.id": instance_id} if instance_id else {}),
+            "group.protocol": "classic",
+            "session.timeout.ms": SESSION_TIMEOUT_MS,
+            "enable.auto.commit": "false",
+            "enable.auto.offset.store": "false",
+            "auto.offset.reset": "earliest",
+            "queued.max.messages.kbytes": CONSUMER_QUEUE_KBYTES,
+            "fetch.queue.backoff.ms": 50,
+            **{name.replace("_", "."): value for name, value in options.items()},
+        }
+    )
+
+    def assigned(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        _count_lost(consumer, partitions)
+        if on_assign:
+            on_assign(consumer, partitions)
+
+    if on_revoke:
+        consumer.subscribe(list(topics), on_assign=assigned, on_revoke=on_revoke)
+    else:
+        consumer.subscribe(list(topics), on_assign=assigned)
+    return consumer
+
+
+def _count_lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    try:
+        committed = consumer.committed(partitions, timeout=REQUEST_TIMEOUT_S)
+        for partition in committed:
+            low, _ = consumer.get_watermark_offsets(partition, timeout=REQUEST_TIMEOUT_S)
+            lost = low - partition.offset
+            if partition.offset >= 0 and lost > 0:
+                RECORDS_LOST.labels(partition.topic).inc(lost)
+                get_logger("runtime").error(
+                    "retention removed records before they were read",
+                    topic=partition.topic,
+                    partition=partition.partition,
+                    records=lost,
+                )
+    except KafkaException as error:
+        raise Unavailable(f"Kafka does not answer about offsets: {error}") from error
+
+
+def fatal(error: KafkaError | None) -> bool:
+    """Whether a consumer's error means that this process must stop (fenced, unauthorised), not that it should wait."""
+    if error is None:
+        return False
+    codes = (
+        KafkaError._FATAL,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+    )
+    return bool(error.fatal() or error.code() in codes)

@@ -1,0 +1,82 @@
+"""Every setting of Tingjian, read from the environment (`TINGJIAN_<NAME>`) in this one place.
+
+An empty address means "the embedded one": Kafka as a child process, ClickHouse as chDB inside `sink`. No other module
+reads the environment, and no setting is needed for the demo.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from processors.runtime.errors import UserError
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults; immutable, so that a process can not drift from its configuration."""
+
+    model_config = SettingsConfigDict(env_prefix="TINGJIAN_", frozen=True, extra="ignore")
+
+    # Where things are
+    home: Path = Path("~/.local/share/tingjian")  # data, logs and stack.json of one stack
+    cache: Path | None = None  # downloaded Kafka jars; default: $XDG_CACHE_HOME/tingjian
+    xdg_cache_home: Path = Field(default=Path("~/.cache"), validation_alias="XDG_CACHE_HOME")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # Neighbours
+    kafka: str = ""  # bootstrap servers; "" = the embedded broker of this home
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_username: str = ""
+    kafka_password: str = Field(default="", repr=False)
+    kafka_ca: str = ""  # PEM file of the authority that signed the brokers' certificates; "" = the system's
+    kafka_replication: int = Field(default=3, ge=1)  # of topics on a broker of one's own; the embedded one has 1
+    kafka_partitions: int = Field(default=4, ge=1)  # of call topics on the embedded broker; elsewhere see topology.yaml
+    schema_registry: str = ""  # URL; "" = the pinned ids of schemas/ids.json
+    clickhouse: str = ""  # clickhouse-connect DSN; "" = chDB in the sink process
+    object_store: str = ""  # URL of the audio archive; "" = a folder in the home
+
+    # This process (the supervisor or Kubernetes sets these)
+    instance_id: str = ""  # group.instance.id: pod name or slot number, the same after a restart
+    health_host: str = "127.0.0.1"  # /livez, /readyz, /metrics; 0.0.0.0 in a container
+    metrics_port: int = Field(default=0, ge=0, le=65535)  # of the same server; 0 = a free one
+    threads: int = Field(default=0, ge=0)  # of one process for numeric work; 0 = by the number of cores
+
+    # Doors
+    door_host: str = "127.0.0.1"  # the WebSocket door of ingest
+    door_port: int = Field(default=0, ge=0, le=65535)  # 0 = a free one, see stack.json
+    query_port: int = Field(default=0, ge=0, le=65535)  # sink's read-only SQL over chDB, loopback; 0 = a free one
+
+    # Speech
+    asr_model: str = ""  # a .nemo file or a hub name; "" = the shipped Mandarin model
+
+    @property
+    def embedded_kafka(self) -> bool:
+        """Whether the broker is the child process of the supervisor."""
+        return not self.kafka
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the log files of the processors and the broker."""
+        return self.home / "logs"
+
+    @property
+    def cache_folder(self) -> Path:
+        """Folder of downloaded artifacts, shared by all homes."""
+        return self.cache or self.xdg_cache_home / "tingjian"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; `overrides` (from command-line options) win. UserError names the variable that is wrong."""
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise UserError(f"TINGJIAN_{name.removeprefix('TINGJIAN_')}: {first['msg']}; correct or unset it", 2) from None
+    cache = None if settings.cache is None else settings.cache.expanduser().absolute()
+    paths = {"home": settings.home.expanduser().absolute(), "xdg_cache_home": settings.xdg_cache_home.expanduser()}
+    return settings.model_copy(update={**paths, "cache": cache})
