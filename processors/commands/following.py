@@ -1,0 +1,145 @@
+"""Reads topics from where they end now, as a bystander: no group, no commits, nothing disturbed.
+
+Used by the commands that watch what they have set going; processors use `runtime.kafka.make_consumer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from processors.records import AnyRecord
+from processors.runtime import wire
+from processors.runtime.errors import BadRecord, Unavailable
+from processors.runtime.kafka import REQUEST_TIMEOUT_S, client_options, fatal
+from processors.runtime.settings import Settings
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+BATCH_RECORDS = 500
+BYSTANDER = "tingjian-bystander"
+"""Kafka's clients want the name of a group; nothing is ever committed under this one."""
+
+
+class Following:
+    """A bystander of some topics, from their ends at the time it is made. A context manager."""
+
+    def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
+        self._consumer = Consumer({**client_options(settings), "group.id": BYSTANDER, "enable.auto.commit": "false"})
+        starts = ends(settings, topics)
+        self._consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in starts.items()])
+
+    def __enter__(self) -> Following:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def read(self, timeout_s: float) -> list[AnyRecord]:
+        """Records that have come since the last call, in the order of their partitions; waits at most `timeout_s`."""
+        records: list[AnyRecord] = []
+        try:
+            messages = self._consumer.consume(BATCH_RECORDS, timeout=timeout_s)
+        except KafkaException as error:
+            raise Unavailable(f"reading from Kafka failed: {error}") from error
+        for message in messages:
+            if message.error():
+                if fatal(message.error()):
+                    raise Unavailable(f"Kafka refuses to be read: {message.error()}")
+                continue
+            if message.value() is not None:
+                try:
+                    records.append(wire.decode(message.value()))
+                except BadRecord:
+                    continue  # the processors send it to the dead letters; a bystander only looks on
+        return records
+
+
+def ends(settings: Settings, topics: Sequence[str]) -> dict[Place, int]:
+    """Offset behind the last record of each partition; topics that do not exist are left out."""
+    return _offsets(settings, topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+
+def beginnings(settings: Settings, topics: Sequence[str]) -> dict[Place, int]:
+    """Offset of the oldest record that is still kept, of each partition."""
+    return _offsets(settings, topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+
+def committed(settings: Settings, group: str, places: Sequence[Place]) -> dict[Place, int]:
+    """Offsets the group has committed; partitions in which it never has are left out."""
+    if not places:
+        return {}
+    admin = AdminClient({**client_options(settings)})
+    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for topic, number in places])
+    try:
+        answer = admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_TIMEOUT_S)
+        found = answer[group].result().topic_partitions or []
+    except KafkaException as error:
+        raise Unavailable(f"Kafka does not answer about the group {group}: {error}") from error
+    return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
+
+
+def behind(settings: Settings, group: str, upto: Mapping[Place, int]) -> int:
+    """Records before `upto` that the group has not committed yet, as far as they are still kept."""
+    begin = beginnings(settings, sorted({topic for topic, _ in upto}))
+    done = committed(settings, group, list(upto))
+    return sum(max(0, end - max(done.get(place, 0), begin.get(place, 0))) for place, end in upto.items())
+
+
+def messages(settings: Settings, starts: Mapping[Place, int], upto: Mapping[Place, int]) -> Iterator[Message]:
+    """The messages of each partition from its start up to (not including) its end, in no order between partitions."""
+    open_places = {place for place, end in upto.items() if starts.get(place, 0) < end}
+    if not open_places:
+        return
+    consumer = Consumer(
+        {
+            **client_options(settings),
+            "group.id": BYSTANDER,
+            "enable.auto.commit": "false",
+            "enable.partition.eof": "true",
+        }
+    )
+    try:
+        consumer.assign([TopicPartition(*place, starts.get(place, 0)) for place in open_places])
+        while open_places:
+            batch = consumer.consume(BATCH_RECORDS, timeout=REQUEST_TIMEOUT_S)
+            if not batch:
+                raise Unavailable("Kafka does not deliver the records that it says it has")
+            for message in batch:
+                place = (str(message.topic()), int(message.partition() or 0))
+                error = message.error()
+                if error is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:
+                        open_places.discard(place)
+                    elif fatal(error):
+                        raise Unavailable(f"Kafka refuses to be read: {error}")
+                    continue
+                offset = int(message.offset() or 0)
+                if place in open_places and offset < upto[place]:
+                    yield message
+                if offset + 1 >= upto[place]:
+                    open_places.discard(place)
+    except KafkaException as failure:
+        raise Unavailable(f"reading from Kafka failed: {failure}") from failure
+    finally:
+        consumer.close()
+
+
+def _offsets(settings: Settings, topics: Sequence[str], spec: OffsetSpec) -> dict[Place, int]:
+    admin = AdminClient({**client_options(settings)})
+    try:
+        known = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        places = [TopicPartition(name, number) for name in topics if name in known for number in known[name].partitions]
+        if not places:
+            return {}
+        answers = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=REQUEST_TIMEOUT_S)
+        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+    except KafkaException as error:
+        raise Unavailable(f"Kafka does not answer about its topics: {error}") from error
