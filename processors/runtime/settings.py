@@ -50,6 +50,15 @@ class Settings(BaseSettings):
     door_port: int = Field(default=0, ge=0, le=65535)  # 0 = a free one, see stack.json
     query_port: int = Field(default=0, ge=0, le=65535)  # sink's read-only SQL over chDB, loopback; 0 = a free one
 
+    channels: str = "agent,customer"  # roles of the two channels of a recording whose manifest does not say
+    door_token: str = Field(default="", repr=False)  # what clients of the door must present; "" = everybody may come in
+    twilio_auth_token: str = Field(default="", repr=False)  # checks X-Twilio-Signature; "" = not checked
+    door_public_url: str = ""  # wss:// address that Twilio calls, when a proxy stands before the door
+    door_calls_max: int = Field(default=1_000, ge=1)  # live calls at once in one process
+    door_calls_per_address: int = Field(default=500, ge=1)  # connections of one IP address at once
+    door_idle_s: float = Field(default=60.0, gt=0)  # a live call without any message for so long is ended
+    door_call_hours: float = Field(default=4.0, gt=0)  # longest live call
+
     # Speech
     asr_model: str = ""  # a .nemo file or a hub name; "" = the shipped Mandarin model
 
