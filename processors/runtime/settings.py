@@ -35,8 +35,12 @@ class Settings(BaseSettings):
     kafka_ca: str = ""  # PEM file of the authority that signed the brokers' certificates; "" = the system's
     kafka_replication: int = Field(default=3, ge=1)  # of topics on a broker of one's own; the embedded one has 1
     kafka_partitions: int = Field(default=4, ge=1)  # of call topics on the embedded broker; elsewhere see topology.yaml
+    kafka_port: int = Field(default=0, ge=0, le=65535)  # of the embedded broker; 0 = a free one, see stack.json
+    maven: str = ""  # URL of a mirror for the embedded broker's jars; "" = Maven Central
     schema_registry: str = ""  # URL; "" = the pinned ids of schemas/ids.json
     clickhouse: str = ""  # clickhouse-connect DSN; "" = chDB in the sink process
+    clickhouse_database: str = "tingjian"  # made when missing
+    clickhouse_cluster: str = ""  # name of a cluster: replicated and distributed tables; "" = one server
     object_store: str = ""  # URL of the audio archive; "" = a folder in the home
 
     # This process (the supervisor or Kubernetes sets these)
@@ -61,6 +65,9 @@ class Settings(BaseSettings):
 
     # Speech
     asr_model: str = ""  # a .nemo file or a hub name; "" = the shipped Mandarin model
+
+    # Rules
+    rule_switch: Literal["keep", "utterance"] = "keep"  # running calls: their version, or the new one at an utterance
 
     @property
     def embedded_kafka(self) -> bool:
