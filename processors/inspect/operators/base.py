@@ -1,0 +1,151 @@
+"""What an operator is: one way to find something in a call, as a small pure machine from records to hits.
+
+Two kinds. A **text operator** names phrases and regular expressions; `phrases` finds all of them for all rules in one
+pass, and the operator turns the finds of one utterance into hits. A **measuring operator** observes the records of the
+timeline and carries a small memory of plain JSON values. Neither knows rules, windows, logic or violations (`logic`
+does), reads a clock, or keeps anything outside its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, TypeAlias
+
+from processors.inspect.reader import Node, Reader
+from processors.records import (
+    AgentJoined,
+    CallEnded,
+    CallStarted,
+    EmotionPoint,
+    HoldChanged,
+    MediaGap,
+    Partial,
+    SpeakerCheck,
+    Tick,
+    Utterance,
+)
+
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""Memory of a machine. It must survive JSON unchanged (lists, not tuples) and is never changed in place."""
+
+TimelineRecord: TypeAlias = (
+    CallStarted | Partial | Utterance | Tick | SpeakerCheck | HoldChanged | AgentJoined | MediaGap | CallEnded
+)
+Observed: TypeAlias = TimelineRecord | EmotionPoint
+"""What measuring operators see: the timeline, and the emotion points computed from it just before."""
+
+LINE = -1
+"""Channel of something that concerns the line as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of words behind a hit; char_from and char_to count in the utterance's text."""
+
+    channel: int
+    utterance_no: int
+    start_ms: int
+    end_ms: int
+    char_from: int = -1
+    char_to: int = -1
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A leaf condition holds here. Times are call time; the hit begins at start_ms and ends at end_ms."""
+
+    start_ms: int
+    end_ms: int
+    channel: int = LINE
+    role: str = ""
+    """agent, customer, mixed, or '' for the line."""
+    utterance_no: int = -1
+    """Utterance to which the hit belongs, -1 without."""
+    turn: int = -1
+    """Turn of that utterance; the engine fills it in for hits of measuring operators."""
+    provisional: bool = False
+    """Seen in a partial: the utterance will replace it. The engine sets it."""
+    value: float | None = None
+    """Measurement, in the unit of the operator."""
+    parts: tuple[Part, ...] = ()
+    """The words; empty for measurements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is known about the call when a record arrives (the record is already counted in)."""
+
+    call_id: str
+    at_ms: int
+    """Start of the call, UTC epoch."""
+    lane: str
+    direction: str
+    scenario: str
+    queue: str
+    team_id: str
+    agent_id: str
+    customer_id: str
+    language: str
+    roles: tuple[str, ...]
+    """Role of each channel."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    call_ms: int = 0
+    """Latest call time seen in a Tick, an Utterance or CallEnded."""
+    final_until_ms: tuple[int, ...] = ()
+    """By channel: everything that starts before this is transcribed for good."""
+    held: bool = False
+    ended: bool = False
+    turn: int = -1
+    """Number of the latest turn: it grows when another channel speaks (a mixed channel: with each utterance)."""
+
+    def channels(self, role: str) -> list[int]:
+        """Channels on which `role` may speak ('' or 'line': all). On a mixed channel anybody may."""
+        return [i for i, r in enumerate(self.roles) if role in ("", "line", r) or r == "mixed"]
+
+    def frontier_ms(self, role: str = "") -> int:
+        """Call time up to which everything of `role` ('' or 'line': of all) is transcribed for good."""
+        if self.ended:
+            return self.call_ms
+        return min((self.final_until_ms[i] for i in self.channels(role)), default=self.call_ms)
+
+
+class Operator:
+    """Base of all operators: a frozen dataclass of its parameters. Equal operators are compiled once and shared."""
+
+    word: ClassVar[str]
+    """As written in rules."""
+    schema: ClassVar[dict[str, Any]]
+    """JSON Schema of the argument."""
+    takes_role: ClassVar[bool] = True
+    """Whether the modifier `role` and the scope's role filter the hits; false for those with `of` or `by`."""
+
+    @classmethod
+    def read(cls, node: Node, reader: Reader) -> Self | None:
+        """The operator from its argument; problems go to `reader` (then any result, or None)."""
+        raise NotImplementedError
+
+    @property
+    def lag_ms(self) -> int:
+        """How long after its start a hit may become known beyond the frontier (a silence of 8 s: 8,000)."""
+        return 0
+
+    def roles(self) -> tuple[str, ...]:
+        """Roles whose transcript the operator waits for, when it knows better than the modifier `role`."""
+        return ()
+
+
+class Measuring(Operator):
+    """An operator that watches records. Hits returned on a Partial are provisional until its Utterance comes."""
+
+    observes: ClassVar[tuple[type[Any], ...]]
+    """Types of records for which `observe` is called, for example (Utterance, Tick)."""
+
+    def start(self, call: Call) -> Json:
+        """Memory at the start of the call."""
+        return None
+
+    def observe(self, memory: Json, record: Any, call: Call) -> tuple[Json, list[Hit]]:
+        """New memory and the hits that this record proves. Each hit is returned once, when it is certain."""
+        raise NotImplementedError

@@ -1,0 +1,249 @@
+"""Reads YAML nodes into typed values and says, with file, line and column, what is wrong with them.
+
+Everything that the language accepts goes through a `Reader`, so that every mistake is reported in the same way and one
+pass finds all of them. It deliberately knows no rule: the words of the language are in `language` and `operators`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+from rapidfuzz import process
+
+MAX_PROBLEMS = 200
+"""Per rule set; a broken file must not flood the terminal."""
+MAX_TEXT_CHARS = 2_000
+"""Longest name, explanation or regular expression."""
+MAX_PHRASE_CHARS = 60
+"""Longest phrase: an utterance lasts 20 s at most."""
+MAX_LIST = 1_000
+"""Longest list of phrases."""
+MAX_SECONDS = 24 * 3600
+"""Longest time that a rule may speak of: a day."""
+
+Node = yaml.Node
+Role_WORDS = ("agent", "customer", "mixed")
+_NULLS = {"", "~", "null", "Null", "NULL"}
+_TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands, for people: line and column begin at 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong with a rule set; `hint` says what to do, for example the nearest valid name."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    warning: bool = field(default=False, kw_only=True)
+
+    def __str__(self) -> str:
+        kind = "warning: " if self.warning else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.file}:{self.line}:{self.column}: {kind}{self.message}{hint}"
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """'did you mean X?' with the valid name nearest to `word`, or all names when none is near and they are few."""
+    choices = list(names)
+    found = process.extractOne(word.lower(), choices, score_cutoff=60)
+    if found is not None:
+        return f"did you mean '{found[0]}'?"
+    if 0 < len(choices) <= 12:
+        return f"one of: {', '.join(choices)}"
+    return ""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Typed access to the nodes of one file. Every method reports what is wrong and then gives None or a default."""
+
+    file: str
+    problems: list[Problem] = field(default_factory=list)
+    scope_role: str = ""
+    """The default role of the rule that is being read; operators with a role of their own may use it."""
+
+    def place(self, node: Node) -> Place:
+        """Where `node` begins."""
+        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def problem(self, node: Node, message: str, hint: str = "", *, warning: bool = False, offset: int = 0) -> None:
+        """Report that something is wrong at `node`, `offset` characters after its beginning."""
+        if len(self.problems) < MAX_PROBLEMS:
+            place = self.place(node)
+            self.problems.append(Problem(place.file, place.line, place.column + offset, message, hint, warning=warning))
+
+    # Mappings and lists
+
+    def pairs(self, node: Node, what: str) -> list[tuple[str, Node, Node]]:
+        """(key, key node, value node) of a mapping without repeated keys."""
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(node, f"{what} must be a mapping (key: value), not {describe(node)}")
+            return []
+        seen: dict[str, tuple[str, Node, Node]] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.problem(key, f"a key of {what} must be a plain word, not {describe(key)}")
+            elif key.value in seen:
+                self.problem(key, f"'{key.value}' stands twice in {what}", "remove one of them")
+            else:
+                seen[key.value] = (key.value, key, value)
+        return list(seen.values())
+
+    def mapping(self, node: Node, what: str, allowed: Iterable[str], required: Iterable[str] = ()) -> dict[str, Node]:
+        """Values of a mapping by key; unknown and missing keys are reported."""
+        names = list(allowed)
+        found: dict[str, Node] = {}
+        for key, key_node, value in self.pairs(node, what):
+            if key in names:
+                found[key] = value
+            else:
+                self.problem(key_node, f"{what} has no key '{clip(key)}'", nearest(key, names))
+        if isinstance(node, yaml.MappingNode):
+            for name in required:
+                if name not in found:
+                    self.problem(node, f"{what} needs '{name}'")
+        return found
+
+    def items(self, node: Node, what: str, *, least: int = 1) -> list[Node]:
+        """Elements of a list of at least `least` and at most MAX_LIST elements."""
+        if not isinstance(node, yaml.SequenceNode):
+            self.problem(node, f"{what} must be a list, not {describe(node)}", f"write [{clip(scalar(node), 20)}]")
+            return []
+        if len(node.value) < least:
+            self.problem(node, f"{what} is empty" if not node.value else f"{what} needs at least {least} elements")
+        if len(node.value) > MAX_LIST:
+            self.problem(node, f"{what} has {len(node.value)} elements, at most {MAX_LIST} are allowed")
+        return list(node.value[:MAX_LIST])
+
+    # Scalars
+
+    def text(self, node: Node, what: str, *, longest: int = MAX_TEXT_CHARS, empty: bool = False) -> str:
+        """A text; '' when it is none."""
+        if not isinstance(node, yaml.ScalarNode) or (node.tag.endswith(":null") and node.value in _NULLS):
+            self.problem(node, f"{what} must be a text, not {describe(node)}")
+            return ""
+        value = str(node.value).strip()
+        if not value and not empty:
+            self.problem(node, f"{what} is empty")
+        if len(value) > longest:
+            self.problem(node, f"{what} has {len(value)} characters, at most {longest} are allowed")
+            return value[:longest]
+        return value
+
+    def texts(self, node: Node, what: str, *, longest: int = MAX_PHRASE_CHARS) -> tuple[str, ...]:
+        """A list of different texts, in its order."""
+        found: dict[str, None] = {}
+        for item in self.items(node, what):
+            value = self.text(item, f"an element of {what}", longest=longest)
+            if value in found and value:
+                self.problem(item, f"'{clip(value)}' stands twice in {what}", warning=True)
+            elif value:
+                found[value] = None
+        return tuple(found)
+
+    def choice(self, node: Node, what: str, options: Sequence[str], default: str = "") -> str:
+        """One of `options`, else `default`."""
+        value = self.text(node, what)
+        if value in options:
+            return value
+        if value:
+            self.problem(node, f"{what} can not be '{clip(value)}'", nearest(value, options))
+        return default or options[0]
+
+    def choices(self, node: Node, what: str, options: Sequence[str]) -> tuple[str, ...]:
+        """One of `options` or a list of them."""
+        nodes = self.items(node, what) if isinstance(node, yaml.SequenceNode) else [node]
+        found = [self.choice(item, what, options, default="?") for item in nodes]
+        return tuple(dict.fromkeys(x for x in found if x != "?"))
+
+    def flag(self, node: Node, what: str) -> bool:
+        """true or false."""
+        value = scalar(node).lower()
+        if isinstance(node, yaml.ScalarNode) and node.style is None and value in _TRUE | _FALSE:
+            return value in _TRUE
+        self.problem(node, f"{what} must be true or false, not {describe(node)}")
+        return False
+
+    def number(
+        self,
+        node: Node,
+        what: str,
+        *,
+        least: float = -math.inf,
+        most: float = math.inf,
+        above: float = -math.inf,
+        default: float = 0.0,
+    ) -> float:
+        """A finite number with `least` <= number <= `most` and number > `above`."""
+        raw = scalar(node)
+        quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+        if not isinstance(node, yaml.ScalarNode) or quoted or _NUMBER.fullmatch(raw) is None or len(raw) > 40:
+            self.problem(node, f"{what} must be a number, not {describe(node)}")
+            return default
+        value = float(raw)
+        if value < least or value > most or value <= above or not math.isfinite(value):
+            bound = f"above {above:g}" if value <= above else f"at least {least:g}" if value < least else ""
+            self.problem(node, f"{what} must be {bound or f'at most {most:g}'}, not {raw}")
+            return default
+        return value
+
+    def count(self, node: Node, what: str, *, least: int = 1, most: int = 10_000, default: int = 1) -> int:
+        """A whole number."""
+        value = self.number(node, what, least=least, most=most, default=default)
+        if value != int(value):
+            self.problem(node, f"{what} must be a whole number, not {scalar(node)}")
+            return default
+        return int(value)
+
+    def seconds(self, node: Node, what: str, *, above: float = 0.0, default_ms: int = 1_000) -> int:
+        """Seconds, written as a number, given as whole milliseconds."""
+        before = len(self.problems)
+        value = self.number(node, what, above=above, most=MAX_SECONDS)
+        return round(value * 1000) if len(self.problems) == before else default_ms
+
+    def millis(self, node: Node, what: str, *, above: float = 0.0, default_ms: int = 1_000) -> int:
+        """Milliseconds, written as a number, given as whole milliseconds."""
+        before = len(self.problems)
+        value = self.number(node, what, above=above, most=MAX_SECONDS * 1000)
+        return round(value) if len(self.problems) == before else default_ms
+
+
+def scalar(node: Node) -> str:
+    """The raw text of a scalar, else ''."""
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+
+def clip(text: str, longest: int = 40) -> str:
+    """`text` on one line, shortened for a message."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+
+
+def describe(node: Node) -> str:
+    """What a node is, for a message."""
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    if scalar(node) in _NULLS and node.style is None:
+        return "nothing"
+    return f"'{clip(scalar(node))}'"
