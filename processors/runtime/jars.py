@@ -1,6 +1,6 @@
 """The jars of the embedded broker: fetched once into a cache of all homes, trusted by checksum only.
 
-`kafka.lock.toml` (jgo's format) names every artifact with its SHA-256; what is missing in the cache is fetched, anything
+`kafka.lock.toml` (jgo's format) names every artifact with its SHA-256; what is missing in the cache is fetched, all
 else works offline. `python -m processors.runtime.jars` resolves the lock file anew, for a change of the Kafka version.
 """
 
