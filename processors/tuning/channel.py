@@ -112,7 +112,9 @@ def noise(draw: np.random.Generator, kind: str, count: int, rate_hz: int, voices
         result = _shaped(draw, count, 0.5)
         result = result / max(rms(result), 1e-9) * np.float32(0.3)
         for k in range(1, 8):
-            result = result + np.sin(2 * np.pi * base_hz * k * time_s + draw.uniform(0, 6.28)) * draw.uniform(0, 1.0 / k)
+            result = result + np.sin(2 * np.pi * base_hz * k * time_s + draw.uniform(0, 6.28)) * draw.uniform(
+                0, 1.0 / k
+            )
     elif kind == "babble" and voices:
         result = np.zeros(count, np.float32)
         for voice in voices:
@@ -143,7 +145,9 @@ def lose_packets(draw: np.random.Generator, samples: Samples, rate_hz: int, shar
     return result
 
 
-def telephone(samples: Samples, rate_hz: int, snr_db: float, draw: np.random.Generator, codec: str = "pcma") -> tuple[Samples, int]:
+def telephone(
+    samples: Samples, rate_hz: int, snr_db: float, draw: np.random.Generator, codec: str = "pcma"
+) -> tuple[Samples, int]:
     """A plain telephone line: 300 to 3,400 Hz at 8 kHz, white noise, G.711. Returns samples and 8,000."""
     narrow = band(resample(samples, rate_hz, 8000), 8000, 300.0, 3400.0)
     noisy = add_noise(level(narrow, -24.0), noise(draw, "white", len(narrow), 8000), snr_db)

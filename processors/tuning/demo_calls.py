@@ -16,7 +16,7 @@ import soundfile
 import yaml
 
 from processors.tuning.channel import Samples, band, level, resample
-from processors.tuning.speak import speak
+from processors.tuning.speak import Engine, speak
 
 SCRIPT = Path(__file__).with_name("demo_calls.yaml")
 TARGET = Path(__file__).resolve().parents[1] / "ingest" / "demo"
@@ -26,6 +26,7 @@ LEVEL_DB = -24.0
 NOISE_DB = -58.0
 GAP_S = 0.5
 LEAD_S = 0.6
+ENGINE: Engine = "system"
 TAIL_S = 1.5
 STARTED_AT = "2026-01-05T09:{:02d}:00+08:00"
 
@@ -60,7 +61,7 @@ def render(call: Mapping[str, Any], draw: np.random.Generator) -> tuple[Samples,
 
 
 def _say(text: str, voice: Mapping[str, Any]) -> Samples:
-    samples, rate_hz = speak(text, voice["voice"], voice["rate"], voice["pitch"])
+    samples, rate_hz = speak(text, voice["voice"], voice["rate"], voice["pitch"], engine=ENGINE)
     narrow = band(resample(_trimmed(samples), rate_hz, RATE_HZ), RATE_HZ, 300, 3400)
     return level(narrow, LEVEL_DB + voice.get("level_db", 0))
 

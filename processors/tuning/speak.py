@@ -31,7 +31,13 @@ _SYNCHRONOUS = 2
 _UTF8 = 1
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _RANGE_DEFAULT = 50
-_SYSTEM_LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
+_SYSTEM_LIBRARIES = (
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/local/lib",
+)
 _SYSTEM_DATA = (*_SYSTEM_LIBRARIES, "/usr/share", "/usr/local/share")
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -66,7 +72,9 @@ class Synthesiser:
         name = f"{base}+{voice}" if voice else base
         with self._lock:
             if voice and voice not in self.variants:
-                raise UserError(f"espeak-ng {self.version} has no voice variant {voice!r}; it has {', '.join(self.variants)}")
+                raise UserError(
+                    f"espeak-ng {self.version} has no voice variant {voice!r}; it has {', '.join(self.variants)}"
+                )
             if self._lib.espeak_SetVoiceByName(name.encode()) != 0:
                 raise UserError(f"espeak-ng {self.version} has no voice {name!r}")
             for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
@@ -95,7 +103,9 @@ def _load(engine: Engine) -> Synthesiser:
         try:
             import espeakng_loader
         except ImportError as error:
-            raise UserError("the package espeakng-loader is missing: install tingjian with the extra `tuning`") from error
+            raise UserError(
+                "the package espeakng-loader is missing: install tingjian with the extra `tuning`"
+            ) from error
         return Synthesiser(str(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path()))
     # By full path: the loader would take the bundled library, which has the same soname, for a bare name.
     library = next((p for d in _SYSTEM_LIBRARIES if (p := Path(d) / "libespeak-ng.so.1").is_file()), None)
