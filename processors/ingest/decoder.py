@@ -1,8 +1,8 @@
 """Child process that decodes other formats (FLAC, Ogg, MP3, ADPCM) with libsndfile: `python -m ...decoder FILE`.
 
 It writes one line of JSON (`rate_hz`, `channels`, `frames`, or `error`) and then interleaved little-endian 16 bit
-samples to stdout. A file that crashes or eats memory ends this process and nothing else; the pipe gives back-pressure. Never
-import this module elsewhere: libsndfile must not meet untrusted files in a process that holds other calls.
+samples to stdout. A file that crashes or eats memory ends this process and nothing else; the pipe gives back-pressure.
+Never import this module elsewhere: libsndfile must not meet untrusted files in a process that holds other calls.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def _fitted(heading: list[str], row: list[str]) -> list[str]:
     if len(row) > len(heading) and heading[-1] == "channels":
         return [*row[: len(heading) - 1], ",".join(row[len(heading) - 1 :])]
     if len(row) > len(heading) and any(value.strip() for value in row[len(heading) :]):
-        raise BadRecord(f"{len(row)} fields, but the heading has {len(heading)}; put quotes around a field with a comma")
+        raise BadRecord(f"{len(row)} fields, but {len(heading)} in the heading; put quotes around a field with a comma")
     return (row + [""] * (len(heading) - len(row)))[: len(heading)]
 
 

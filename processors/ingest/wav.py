@@ -86,7 +86,7 @@ def read_layout(file: BinaryIO, file_bytes: int) -> WavLayout:
         elif name == b"ds64":
             wide_bytes = _wide_size(file.read(min(size, 24)))
         position += 8 + size + size % 2
-    raise BadRecord("the WAV file ends within its header" if layout is None else "the WAV file has a header but no samples")
+    raise BadRecord("the WAV file ends within its header" if layout is None else "the WAV file has no samples")
 
 
 def _what_it_is(head: bytes) -> BadRecord:

@@ -1,0 +1,1 @@
+"""What phone systems say on a socket: one pure module per dialect, text in, messages out."""
