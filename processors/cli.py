@@ -33,16 +33,18 @@ app.add_typer(topology_app, name="topology")
 app.add_typer(dlq_app, name="dlq")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
-Since = Annotated[str, typer.Option(help="Calls that began within this time: 30m, 24h, 7d.")]
+Since = Annotated[str, typer.Option(help="Only what was spoken within this time: 30m, 24h, 7d.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many rows, the newest first.")]
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    fetch: Annotated[bool, typer.Option(help="Fetch Kafka's jars, then check the installation only.")] = False,
+) -> None:
     """Check everything the demo needs; say what to do about what is missing."""
     from processors.commands.doctor import doctor
 
-    raise typer.Exit(doctor())
+    raise typer.Exit(doctor(fetch=fetch))
 
 
 @app.command()
@@ -92,7 +94,7 @@ def inspect(
 
 @app.command()
 def calls(
-    since: Since = "24h",
+    since: Since = "",
     call: Annotated[str, typer.Option(help="Only this call, with its transcript.")] = "",
     limit: Limit = 50,
     as_json: AsJson = False,
@@ -108,7 +110,7 @@ def calls(
 
 @app.command()
 def violations(
-    since: Since = "24h",
+    since: Since = "",
     rule: Annotated[str, typer.Option(help="Only this rule.")] = "",
     call: Annotated[str, typer.Option(help="Only this call.")] = "",
     agent: Annotated[str, typer.Option(help="Only this agent.")] = "",

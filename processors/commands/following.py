@@ -31,8 +31,8 @@ class Following:
 
     def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
         self._consumer = Consumer({**client_options(settings), "group.id": BYSTANDER, "enable.auto.commit": "false"})
-        starts = ends(settings, topics)
-        self._consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in starts.items()])
+        self.starts = ends(settings, topics)
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in self.starts.items()])
 
     def __enter__(self) -> Following:
         return self
@@ -42,23 +42,25 @@ class Following:
     ) -> None:
         self._consumer.close()
 
-    def read(self, timeout_s: float) -> list[AnyRecord]:
-        """Records that have come since the last call, in the order of their partitions; waits at most `timeout_s`."""
-        records: list[AnyRecord] = []
+    def messages(self, timeout_s: float) -> list[Message]:
+        """What has come since the last call, in the order of its partition; waits at most `timeout_s`."""
         try:
-            messages = self._consumer.consume(BATCH_RECORDS, timeout=timeout_s)
+            came = self._consumer.consume(BATCH_RECORDS, timeout=timeout_s)
         except KafkaException as error:
             raise Unavailable(f"reading from Kafka failed: {error}") from error
-        for message in messages:
-            if message.error():
-                if fatal(message.error()):
-                    raise Unavailable(f"Kafka refuses to be read: {message.error()}")
+        refused = [message.error() for message in came if fatal(message.error())]
+        if refused:
+            raise Unavailable(f"Kafka refuses to be read: {refused[0]}")
+        return [message for message in came if message.error() is None]
+
+    def read(self, timeout_s: float) -> list[AnyRecord]:
+        """The same as records; what cannot be decoded is left to the processors and their dead letters."""
+        records: list[AnyRecord] = []
+        for message in self.messages(timeout_s):
+            try:
+                records.append(wire.decode(message.value()))
+            except BadRecord:
                 continue
-            if message.value() is not None:
-                try:
-                    records.append(wire.decode(message.value()))
-                except BadRecord:
-                    continue  # the processors send it to the dead letters; a bystander only looks on
         return records
 
 
@@ -84,13 +86,6 @@ def committed(settings: Settings, group: str, places: Sequence[Place]) -> dict[P
     except KafkaException as error:
         raise Unavailable(f"Kafka does not answer about the group {group}: {error}") from error
     return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
-
-
-def behind(settings: Settings, group: str, upto: Mapping[Place, int]) -> int:
-    """Records before `upto` that the group has not committed yet, as far as they are still kept."""
-    begin = beginnings(settings, sorted({topic for topic, _ in upto}))
-    done = committed(settings, group, list(upto))
-    return sum(max(0, end - max(done.get(place, 0), begin.get(place, 0))) for place, end in upto.items())
 
 
 def messages(settings: Settings, starts: Mapping[Place, int], upto: Mapping[Place, int]) -> Iterator[Message]:

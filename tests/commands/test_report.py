@@ -7,8 +7,8 @@ from processors.commands.report import CallRows, call_report, report
 CARD = {
     "state": "final", "points": 85.0, "fatal": False, "scheme": "", "ruleset": "default", "ruleset_version": "abc",
     "duration_ms": 9000, "talk_ms": {"agent": 3000}, "talk_ratio_agent": 1.0, "silence_ms": 6000,
-    "longest_silence_ms": 4000, "overlap_ms": 0, "overlaps": 0, "hold_ms": 0, "chars_per_min": {"agent": 200.0}, "utterances": 2,
-    "audio_ms": 18000, "transcribed_ms": 18000, "evaluated_ms": 18000, "skipped": [], "version": 12,
+    "longest_silence_ms": 4000, "overlap_ms": 0, "overlaps": 0, "hold_ms": 0, "chars_per_min": {"agent": 200.0},
+    "utterances": 2, "audio_ms": 18000, "transcribed_ms": 18000, "evaluated_ms": 18000, "skipped": [], "version": 12,
 }  # fmt: skip
 
 
@@ -22,8 +22,9 @@ def utterance(start_ms: int, text: str, channel: int = 0, version: int = 5) -> d
 def violation(violation_id: str, state: str = "confirmed", version: int = 5, start_ms: int = 0) -> dict[str, Any]:
     return {
         "violation_id": violation_id, "rule_id": "r", "rule_name": "规则", "rule_version": "1",
-        "ruleset_version": "abc", "severity": "high", "state": state, "start_ms": start_ms, "end_ms": start_ms + 500, "points": -15.0,
-        "fatal": False, "role": "agent", "explanation": "", "evidence": [{"quote": "保证下款"}], "version": version, "agent_id": "A1",
+        "ruleset_version": "abc", "severity": "high", "state": state, "start_ms": start_ms,
+        "end_ms": start_ms + 500, "points": -15.0, "fatal": False, "role": "agent", "explanation": "", "evidence": [{"quote": "保证下款"}],
+        "version": version, "agent_id": "A1",
     }  # fmt: skip
 
 
