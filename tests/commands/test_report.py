@@ -19,12 +19,12 @@ def utterance(start_ms: int, text: str, channel: int = 0, version: int = 5) -> d
     }  # fmt: skip
 
 
-def violation(violation_id: str, state: str = "confirmed", version: int = 5, start_ms: int = 0) -> dict[str, Any]:
+def violation(violation_id: str, state: str = "confirmed", version: int = 5) -> dict[str, Any]:
     return {
         "violation_id": violation_id, "rule_id": "r", "rule_name": "规则", "rule_version": "1",
-        "ruleset_version": "abc", "severity": "high", "state": state, "start_ms": start_ms,
-        "end_ms": start_ms + 500, "points": -15.0, "fatal": False, "role": "agent", "explanation": "", "evidence": [{"quote": "保证下款"}],
-        "version": version, "agent_id": "A1",
+        "ruleset_version": "abc", "severity": "high", "state": state, "start_ms": 0, "end_ms": 500, "points": -15.0,
+        "fatal": False, "role": "agent", "explanation": "", "evidence": [{"quote": "保证下款"}], "version": version,
+        "agent_id": "A1",
     }  # fmt: skip
 
 
