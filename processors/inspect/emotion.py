@@ -36,8 +36,8 @@ LEFT_ALONE_MS: Final = 4000
 """Silence after one's own words from which the other party is felt to be missing."""
 INTERRUPTED_AFTER_MS: Final = 200
 INTERRUPTED_MS: Final = 300
-CUSUM_SLACK: Final = 0.35
-CUSUM_LIMIT: Final = 1.0
+CUSUM_SLACK: Final = 0.4
+CUSUM_LIMIT: Final = 1.2
 TREND_LASTS_MS: Final = 20_000
 """A trend that is not renewed within this call time has become steady."""
 

@@ -1,0 +1,247 @@
+"""How soon rising anger is noticed, and how often calm speakers are accused of it.
+
+Two questions, one answer each in a table:
+
+* Measurement series (always): speakers with voices, lines and habits of their own, whose pitch, level, rate and words
+  are ramped up from a known moment, and calm ones, of whom some are loud, fast or high by nature. The detector of
+  `processors.inspect.emotion` (own baseline, CUSUM) is compared with thresholds per utterance without a baseline, set
+  so that they find as many of the rising speakers.
+* Voices (`--voices`): the same ramps spoken by the synthetic voices of `processors.tuning` and measured by the
+  acoustics of `processors.speech`.
+
+Run: `python -m benchmarks.emotion [--calls 400] [--voices]`. It uses a fixed seed and trains nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from processors.inspect.emotion import EmotionState, observe
+from processors.records import Acoustics, EmotionPoint, Utterance
+
+CALM_TEXTS = (
+    "我想问一下这个月的账单",
+    "那我什么时候可以还",
+    "好的我知道了",
+    "是的就是这个号码",
+    "你帮我查一下",
+    "嗯那利率是多少",
+    "我上个月办的分期",
+    "那需要什么材料",
+)
+ANGRY_TEXTS = (
+    "你们这样太过分了",
+    "我说了多少遍了",
+    "凭什么扣我的钱",
+    "你们就是骗子",
+    "我要投诉你们",
+    "这是什么态度",
+    "气死我了",
+)
+CALM_UTTERANCES = 15
+RAMP_UTTERANCES = 6
+HIGH_UTTERANCES = 8
+GAP_MS = 4000
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One speaker: medians, and how much he varies from utterance to utterance."""
+
+    pitch_hz: float
+    level_db: float
+    chars_per_min: float
+    pitch_sd_st: float
+    level_sd_db: float
+    rate_sd: float
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """What rises, in full after `RAMP_UTTERANCES`."""
+
+    name: str
+    pitch_st: float = 0.0
+    level_db: float = 0.0
+    rate: float = 0.0
+    words: float = 0.0
+    """Share of angry sentences at the top of the ramp."""
+
+
+RAMPS = (
+    Ramp("all", 5, 9, 0.30, 0.6),
+    Ramp("voice only", 5, 9, 0.30),
+    Ramp("half", 2.5, 4.5, 0.15, 0.3),
+    Ramp("pitch only", pitch_st=6),
+    Ramp("level only", level_db=10),
+    Ramp("rate only", rate=0.5),
+    Ramp("words only", words=0.8),
+)
+
+
+def draw_voice(random_: random.Random) -> Voice:
+    """A caller: man or woman, near or far from the microphone, slow or fast."""
+    return Voice(
+        pitch_hz=random_.choice((random_.gauss(125, 18), random_.gauss(210, 25))),
+        level_db=random_.gauss(-24, 5),
+        chars_per_min=random_.gauss(245, 40),
+        pitch_sd_st=random_.uniform(0.6, 1.5),
+        level_sd_db=random_.uniform(0.8, 2.2),
+        rate_sd=random_.uniform(0.07, 0.16),
+    )
+
+
+def speak(random_: random.Random, voice: Voice, ramp: Ramp | None) -> Iterator[Utterance]:
+    """One side of a call: calm utterances, then the ramp, then its top; `ramp` None stays calm to the end."""
+    start_ms = 0
+    for number in range(CALM_UTTERANCES + RAMP_UTTERANCES + HIGH_UTTERANCES):
+        share = 0.0 if ramp is None else min(1.0, max(0.0, (number - CALM_UTTERANCES + 1) / RAMP_UTTERANCES))
+        up = ramp or Ramp("")
+        angry = random_.random() < up.words * share
+        text = random_.choice(ANGRY_TEXTS if angry else CALM_TEXTS)
+        rate = voice.chars_per_min * (1 + up.rate * share) * (1 + random_.gauss(0, voice.rate_sd))
+        pitch_hz = voice.pitch_hz * 2 ** ((up.pitch_st * share + random_.gauss(0, voice.pitch_sd_st)) / 12)
+        level_db = voice.level_db + up.level_db * share + random_.gauss(0, voice.level_sd_db)
+        end_ms = start_ms + max(600, round(len(text) * 60_000 / max(60.0, rate)))
+        yield Utterance(
+            utterance_id=f"c/1/{number}",
+            call_id="c",
+            channel=1,
+            role="customer",
+            utterance_no=number,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            text=text,
+            confidence=0.9,
+            at_ms=end_ms,
+            acoustics=Acoustics(level_db=min(-3.0, level_db), pitch_hz=pitch_hz, chars_per_min=rate, overlap_ms=0),
+        )
+        start_ms = end_ms + GAP_MS
+
+
+Detector = Callable[[Sequence[Utterance]], list[bool]]
+
+
+def ours(utterances: Sequence[Utterance]) -> list[bool]:
+    """Rising, by the trend of `processors.inspect.emotion`."""
+    return [point.trend == "rising" for point in points_of(utterances)]
+
+
+def angry(utterances: Sequence[Utterance]) -> list[bool]:
+    """Angry, by its label."""
+    return [point.label == "angry" for point in points_of(utterances)]
+
+
+def points_of(utterances: Sequence[Utterance]) -> list[EmotionPoint]:
+    """All points of one speaker."""
+    state, points = EmotionState(), []
+    for utterance in utterances:
+        state, point = observe(state, utterance)
+        if point is not None:
+            points.append(point)
+    return points
+
+
+def threshold(strictness: float) -> Detector:
+    """An utterance is angry when two of pitch, level and rate pass fixed limits, or one of the angry words is said."""
+
+    def detect(utterances: Sequence[Utterance]) -> list[bool]:
+        found = []
+        for utterance in utterances:
+            acoustics = utterance.acoustics
+            if acoustics is None:
+                found.append(False)
+                continue
+            loud = acoustics.level_db > -22 + 6 * strictness
+            high = (acoustics.pitch_hz or 0.0) > 200 + 50 * strictness
+            fast = acoustics.chars_per_min > 270 + 50 * strictness
+            found.append(loud + high + fast >= 2 or utterance.text in ANGRY_TEXTS)
+        return found
+
+    return detect
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one detector on one ramp."""
+
+    found: float
+    delay_utterances: float
+    delay_s: float
+    false_per_hour: float
+    accused: float
+    """Share of calm speakers with at least one false alarm."""
+
+
+def judge(detect: Detector, rising: Sequence[list[Utterance]], calm: Sequence[list[Utterance]]) -> Result:
+    """Delays from the first utterance of the ramp, and onsets of alarms where there is nothing."""
+    delays, seconds, onsets, hours, accused = [], [], 0, 0.0, 0
+    for utterances in rising:
+        flags = detect(utterances)
+        hit = next((n for n in range(CALM_UTTERANCES, len(flags)) if flags[n]), None)
+        if hit is not None:
+            delays.append(hit - CALM_UTTERANCES)
+            seconds.append((utterances[hit].end_ms - utterances[CALM_UTTERANCES].start_ms) / 1000)
+    for utterances in calm:
+        flags = detect(utterances)
+        starts = sum(flag and not before for before, flag in zip([False, *flags], flags, strict=False))
+        onsets += starts
+        accused += starts > 0
+        hours += utterances[-1].end_ms / 3_600_000
+    return Result(
+        found=len(delays) / max(1, len(rising)),
+        delay_utterances=statistics.median(delays) if delays else float("nan"),
+        delay_s=statistics.median(seconds) if seconds else float("nan"),
+        false_per_hour=onsets / hours if hours else 0.0,
+        accused=accused / max(1, len(calm)),
+    )
+
+
+def matched_threshold(
+    found: float, rising: Sequence[list[Utterance]], calm: Sequence[list[Utterance]]
+) -> tuple[Detector, Result]:
+    """The strictest fixed thresholds that still find as many rising speakers as `found`."""
+    best = threshold(-3.0), judge(threshold(-3.0), rising, calm)
+    for step in range(-30, 31):
+        detect = threshold(step / 10)
+        result = judge(detect, rising, calm)
+        if result.found >= found - 0.005:
+            best = detect, result
+    return best
+
+
+def series(calls: int, seed: int) -> None:
+    """The table over measurement series."""
+    random_ = random.Random(seed)
+    calm = [list(speak(random_, draw_voice(random_), None)) for _ in range(calls)]
+    print(f"{'ramp':12} {'detector':22} {'found':>6} {'delay':>12} {'false/h':>8} {'accused':>8}")
+    for ramp in RAMPS:
+        rising = [list(speak(random_, draw_voice(random_), ramp)) for _ in range(calls)]
+        mine = judge(ours, rising, calm)
+        rows = [("trend rising", mine), ("label angry", judge(angry, rising, calm))]
+        rows.append(("thresholds, no baseline", matched_threshold(mine.found, rising, calm)[1]))
+        for name, result in rows:
+            print(row(ramp.name, name, result))
+
+
+def row(ramp: str, name: str, result: Result) -> str:
+    """One line of the table."""
+    delay = f"{result.delay_utterances:.0f} u {result.delay_s:5.1f} s"
+    return f"{ramp:12} {name:22} {result.found:6.2f} {delay:>12} {result.false_per_hour:8.2f} {result.accused:8.2f}"
+
+
+def main() -> None:
+    """Entry."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=400, help="speakers of each kind")
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    series(options.calls, options.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Scoring schemes (质检方案): how hits become a score, as data.
+
+A scheme has dimensions, a dimension has items, an item counts the hits of its rules. Items deduct or add, may be fatal,
+may not apply to a call, and have caps, as dimensions and the whole score have. This module knows the shape of a scheme
+and which scheme fits a call; `scorecard` does the sums and `scheme_files` reads the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from processors.records import CallStarted
+
+
+def _always(_: CallStarted) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a scheme."""
+
+    item_id: str
+    name: str = ""
+    rules: tuple[str, ...] = ()
+    """Rules whose hits count here; a step of a flow is the rule `FLOW/STEP`."""
+    points: float | None = None
+    """Points of one hit; None: those of the rule."""
+    full: float = 0.0
+    """Marks that the item has when nothing is hit. Hits then do not take it below 0."""
+    times: int = 0
+    """Most hits that count; 0: all."""
+    least: float | None = None
+    most: float | None = None
+    fatal: bool = False
+    """A hit fails the whole call."""
+    applies: Callable[[CallStarted], bool] = _always
+    """False: not applicable to this call; its full marks do not count either."""
+    only_after: tuple[str, ...] = ()
+    """Applicable only when one of these rules was hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A group of items with caps of its own."""
+
+    dimension_id: str
+    name: str = ""
+    items: tuple[Item, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A scoring scheme."""
+
+    scheme_id: str
+    name: str = ""
+    fits: Callable[[CallStarted], bool] = _always
+    """Whether it is meant for a call."""
+    start: float = 100.0
+    least: float | None = 0.0
+    most: float | None = None
+    fatal_points: float = 0.0
+    """Score of a call with a fatal hit."""
+    normalise_to: float | None = None
+    """Rescale the reached share of the applicable full marks to this; `start` does not count then."""
+    dimensions: tuple[Dimension, ...] = ()
+
+
+def scheme_for(schemes: Iterable[Scheme], call: CallStarted) -> Scheme | None:
+    """The first scheme that fits `call`."""
+    return next((scheme for scheme in schemes if scheme.fits(call)), None)

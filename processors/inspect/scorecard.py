@@ -1,0 +1,151 @@
+"""Scorecards: the points of a call, each line traceable to the violations behind it.
+
+Without a scheme the score is the sum of the points of the rules that were hit. With a scheme (`schemes`) it is made of
+the scheme's items. A card is a function of the violations that stand, so a retraction gives the points back by itself.
+Pure: what stands goes in, a record comes out; nothing here decides what a violation is, nor when a card is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from processors.inspect.schemes import Dimension, Item, Scheme
+from processors.records import CallMetrics, CallStarted, Coverage, Scorecard, ScorecardState, ScoreItem
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A violation that stands: provisional or confirmed."""
+
+    violation_id: str
+    rule_id: str
+    points: float
+    fatal: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where the call is when the card is made."""
+
+    call: CallStarted
+    state: ScorecardState
+    ruleset: str
+    ruleset_version: str
+    call_ms: int
+    agent_id: str
+    team_id: str
+    metrics: CallMetrics
+    coverage: Coverage
+
+
+def score(scheme: Scheme | None, standing: Iterable[Standing], moment: Moment) -> Scorecard:
+    """The card of a call at `moment`."""
+    violations = list(standing)
+    if scheme is None:
+        items = _by_rule(violations)
+        points, fatal = sum(item.points for item in items), any(item.fatal and item.hits for item in items)
+    else:
+        items, points, fatal = _by_scheme(scheme, violations, moment.call)
+    return Scorecard(
+        call_id=moment.call.call_id,
+        state=moment.state,
+        scheme="" if scheme is None else scheme.scheme_id,
+        points=round(points, 2),
+        fatal=fatal,
+        items=tuple(items),
+        ruleset=moment.ruleset,
+        ruleset_version=moment.ruleset_version,
+        agent_id=moment.agent_id,
+        team_id=moment.team_id,
+        scenario=moment.call.scenario,
+        metrics=moment.metrics,
+        coverage=moment.coverage,
+        call_ms=moment.call_ms,
+        at_ms=moment.call.at_ms + moment.call_ms,
+    )
+
+
+def _by_rule(violations: list[Standing]) -> list[ScoreItem]:
+    """One line a rule, in the order in which the rules were first hit."""
+    rules: dict[str, list[Standing]] = {}
+    for violation in violations:
+        rules.setdefault(violation.rule_id, []).append(violation)
+    return [
+        ScoreItem(
+            item_id=rule_id,
+            name=hits[0].name or rule_id,
+            points=round(sum(hit.points for hit in hits), 2),
+            hits=len(hits),
+            fatal=any(hit.fatal for hit in hits),
+            violation_ids=tuple(hit.violation_id for hit in hits),
+        )
+        for rule_id, hits in rules.items()
+    ]
+
+
+def _by_scheme(
+    scheme: Scheme, violations: list[Standing], call: CallStarted
+) -> tuple[list[ScoreItem], float, bool]:
+    """Lines, total and whether the call failed."""
+    by_rule: dict[str, list[Standing]] = {}
+    for violation in violations:
+        by_rule.setdefault(violation.rule_id, []).append(violation)
+    lines: list[ScoreItem] = []
+    total, full, reached, fatal = scheme.start, 0.0, 0.0, False
+    for dimension in scheme.dimensions:
+        scored = [(item, _line(item, dimension, by_rule, call)) for item in dimension.items]
+        earned = sum(line.points for _, line in scored)
+        kept = _within(earned, dimension.least, dimension.most)
+        total += kept
+        full += sum(item.full for item, line in scored if line.applicable)
+        reached += kept
+        fatal = fatal or any(line.fatal and line.hits > 0 for _, line in scored)
+        lines += [line for _, line in scored]
+        if kept != earned:
+            lines.append(_cap_line(dimension, kept - earned))
+    if scheme.normalise_to is not None:
+        total = scheme.normalise_to if full <= 0 else scheme.normalise_to * max(0.0, reached) / full
+    total = _within(total, scheme.least, scheme.most)
+    return lines, scheme.fatal_points if fatal else total, fatal
+
+
+def _line(
+    item: Item, dimension: Dimension, by_rule: Mapping[str, list[Standing]], call: CallStarted
+) -> ScoreItem:
+    """One item: full marks, plus what its hits give or take, within its caps."""
+    needed = item.only_after
+    applicable = item.applies(call) and (not needed or any(by_rule.get(rule_id) for rule_id in needed))
+    hits = [hit for rule_id in item.rules for hit in by_rule.get(rule_id, ())] if applicable else []
+    counted = hits[: item.times] if item.times else hits
+    points = item.full if applicable else 0.0
+    points += sum(hit.points if item.points is None else item.points for hit in counted)
+    if applicable:
+        points = _within(points, 0.0 if item.full and item.least is None else item.least, item.most)
+    return ScoreItem(
+        item_id=item.item_id,
+        name=item.name or item.item_id,
+        dimension=dimension.name or dimension.dimension_id,
+        points=round(points, 2),
+        hits=len(hits),
+        fatal=item.fatal or any(hit.fatal for hit in hits),
+        applicable=applicable,
+        violation_ids=tuple(hit.violation_id for hit in hits),
+    )
+
+
+def _cap_line(dimension: Dimension, points: float) -> ScoreItem:
+    """What the dimension's cap gives back or takes, so that the lines add up to the total."""
+    return ScoreItem(
+        item_id=f"{dimension.dimension_id}:cap",
+        name="封顶",
+        dimension=dimension.name or dimension.dimension_id,
+        points=round(points, 2),
+    )
+
+
+def _within(points: float, least: float | None, most: float | None) -> float:
+    if least is not None:
+        points = max(least, points)
+    return points if most is None else min(most, points)
