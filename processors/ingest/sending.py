@@ -29,6 +29,7 @@ class Sender:
         self._topic = topic
         self._producer = make_producer(settings, **options)
         self._failed: deque[str] = deque(maxlen=MAX_FAILED)
+        self._delivered_s = time.monotonic()
         self.last_error = ""
 
     def try_send(self, record: MediaRecord) -> bool:
@@ -60,9 +61,15 @@ class Sender:
     def poll(self) -> list[str]:
         """Let delivery reports in; return the calls of which something could not be delivered."""
         self._producer.poll(0)
+        if not self.waiting():
+            self._delivered_s = time.monotonic()
         failed = list(dict.fromkeys(self._failed))
         self._failed.clear()
         return failed
+
+    def stuck_s(self) -> float:
+        """Since when nothing was delivered although something waits."""
+        return time.monotonic() - self._delivered_s if self.waiting() else 0.0
 
     def waiting(self) -> int:
         """Records in the queue."""
@@ -75,7 +82,9 @@ class Sender:
             raise Unavailable(f"Kafka did not take {left or len(self._failed)} records {self.last_error}".strip())
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
+        if error is None:
+            self._delivered_s = time.monotonic()
+        else:
             self.last_error = error.str()
             key = message.key()
             self._failed.append(key.decode() if key else "")

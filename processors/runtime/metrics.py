@@ -25,6 +25,9 @@ INGEST_CALLS_OPEN = Gauge("tingjian_ingest_calls_open", "Calls that are being re
 INGEST_AUDIO_SECONDS = Counter("tingjian_ingest_audio_seconds_total", "Audio received, all channels.", ["door"])
 INGEST_CALLS_ENDED = Counter("tingjian_ingest_calls_ended_total", "Calls that ended at a door.", ["door", "reason"])
 INGEST_GAP_SECONDS = Counter("tingjian_ingest_gap_seconds_total", "Audio missing in the stream.", ["door"])
+INGEST_FRAMES_DROPPED = Counter("tingjian_ingest_frames_dropped_total", "Frames sent twice or too late.", ["door"])
+INGEST_REJECTED = Counter("tingjian_ingest_rejected_total", "Connections and streams refused, by cause.", ["cause"])
+INGEST_QUEUE_RECORDS = Gauge("tingjian_ingest_queue_records", "Media records that Kafka has not taken yet.")
 
 # speech
 SPEECH_AUDIO_SECONDS = Counter("tingjian_speech_audio_seconds_total", "Audio processed, all channels.", ["lane"])

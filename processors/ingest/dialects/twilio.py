@@ -236,5 +236,5 @@ def call_started(start: Start, call_id: str, at_ms: int) -> CallStarted:
 
 def signature(auth_token: str, url: str) -> str:
     """What Twilio puts into `X-Twilio-Signature` of a handshake with this URL."""
-    digest = hmac.new(auth_token.encode(), url.encode(), hashlib.sha1).digest()
+    digest = hmac.new(auth_token.encode(), url.encode("utf-8", "replace"), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
