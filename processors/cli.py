@@ -12,9 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from processors.inspect.commands import app as rules_app
 from processors.runtime.errors import Unavailable, UserError
-from processors.topology import app as topology_app
 from processors.tuning.commands import app as model_app
 
 INTERRUPTED = 130
@@ -27,9 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 dlq_app = typer.Typer(no_args_is_help=True, help="Records that could not be processed: look at them, send them again.")
-app.add_typer(rules_app, name="rules")
 app.add_typer(model_app, name="model")
-app.add_typer(topology_app, name="topology")
 app.add_typer(dlq_app, name="dlq")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
@@ -65,7 +61,7 @@ def up(
     """Start Kafka and every processor on this machine, and watch them until Ctrl-C."""
     from processors.commands.stack import up
 
-    up(ephemeral=ephemeral)
+    up(ephemeral)
 
 
 @app.command()
@@ -76,7 +72,7 @@ def run(
     """Run one processor in the foreground, as a container does."""
     from processors.commands.stack import run
 
-    run(processor, lane=lane)
+    run(processor, lane)
 
 
 @app.command()

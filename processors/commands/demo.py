@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,15 +21,15 @@ from rich.text import Text
 
 import processors.ingest
 from processors.commands.following import Following
-from processors.commands.stack import ALL_PROCESSORS, play_calls, running_stack
+from processors.commands.stack import play_path, print_addresses
 from processors.commands.verdicts import Expectation, compare, read_expectations
 from processors.commands.wall import Wall, Words, clock
 from processors.records import Violation
-from processors.runtime.kafka import bootstrap
-from processors.runtime.settings import Settings, load_settings
-from processors.runtime.stack_file import read_stack
+from processors.runtime.settings import load_settings
+from processors.runtime.supervisor import Stack
 
 CALLS = Path(processors.ingest.__file__).parent / "demo"
+SLOTS = ("ingest", "speech", "inspect", "sink")
 TOPICS = ("calls.timeline", "violations", "scorecards")
 POLL_S = 0.1
 SCORED_S = 60.0
@@ -52,25 +52,33 @@ def demo(keep: bool) -> int:
     expectations = read_expectations(yaml.safe_load((CALLS / "expected.yaml").read_text(encoding="utf-8")))
     wanted = {expected.call_id for expected in expectations}
     begun_s = time.monotonic()
-    with running_stack(settings, ALL_PROCESSORS, console.print) as running:
-        _print_addresses(console, running, time.monotonic() - begun_s)
+    with Stack(settings, SLOTS, console.print) as stack:
+        console.print(f"ready after {time.monotonic() - begun_s:.0f} s")
+        print_addresses(console, settings, stack.file)
         wall = Wall()
         stop = threading.Event()
-        with Following(running, TOPICS) as following, ThreadPoolExecutor(1, "playing") as pool:
-            playing = pool.submit(play_calls, running, CALLS / "manifest.csv", stop)
+        with Following(settings, TOPICS) as following, ThreadPoolExecutor(1, "playing") as pool:
+            playing = pool.submit(play_path, settings, CALLS / "manifest.csv", stack.file.door, stop)
             try:
-                _watch(console, following, wall, playing, wanted)
+                _watch(console, following, wall, playing, wanted, stack.check)
             finally:
                 stop.set()
         right = _print_verdicts(console, wall, expectations)
         console.print(NEXT_STEPS, markup=False)
         if keep:
             console.print("still running; Ctrl-C stops everything")
-            threading.Event().wait()
+            stack.wait()
     return 0 if right else 1
 
 
-def _watch(console: Console, following: Following, wall: Wall, playing: Future[None], wanted: set[str]) -> None:
+def _watch(
+    console: Console,
+    following: Following,
+    wall: Wall,
+    playing: Future[None],
+    wanted: set[str],
+    check: Callable[[], None],
+) -> None:
     """Show what comes until every wanted call has its final scorecard.
 
     On a terminal, violations scroll above a table of the calls; elsewhere everything is a line.
@@ -87,6 +95,7 @@ def _watch(console: Console, following: Following, wall: Wall, playing: Future[N
                     console.print(Text(line, style=style or ""), soft_wrap=True)
             if live is not None:
                 live.update(_calls(wall))
+            check()
             if playing.done():
                 playing.result()
                 played_s = played_s or time.monotonic()
@@ -124,15 +133,3 @@ def _print_verdicts(console: Console, wall: Wall, expectations: Sequence[Expecta
     if middle is not None and slow is not None:
         console.print(f"from the end of the words to the violation: median {middle} ms, 99 % within {slow} ms")
     return all(verdict.right for verdict in verdicts)
-
-
-def _print_addresses(console: Console, settings: Settings, took_s: float) -> None:
-    console.print(f"ready after {took_s:.0f} s")
-    stack = read_stack(settings.home)
-    console.print(f"  Kafka            {bootstrap(settings)}   (kcat -b {bootstrap(settings)} -t violations)")
-    if stack is not None:
-        console.print(f"  live door        {stack.door}")
-        console.print(f"  read-only SQL    {stack.query}/query")
-        for name, child in stack.processes.items():
-            if child.health:
-                console.print(f"  {name:<16} {child.health}/metrics")

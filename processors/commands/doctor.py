@@ -125,7 +125,8 @@ def check_clickhouse(settings: Settings) -> Finding:
         import chdb
 
         try:
-            version = chdb.query("SELECT version()").data().strip().strip('"')
+            version = chdb.query("SELECT version()").data().strip()  # type: ignore[no-untyped-call]
+           .strip('"')
         except RuntimeError as error:
             return Finding("ClickHouse", False, str(error), "run `make install`, or set TINGJIAN_CLICKHOUSE")
         return Finding("ClickHouse", True, f"embedded, {version}")

@@ -24,7 +24,6 @@ from rich.table import Table
 from processors.commands.following import Following, Place, ends
 from processors.commands.report import CallRows, report
 from processors.commands.rulebook import publish_folder
-from processors.commands.stack import running_stack
 from processors.commands.wall import clock
 from processors.ingest import job
 from processors.ingest.folder import Planned
@@ -32,6 +31,7 @@ from processors.records import Scorecard
 from processors.runtime import wire
 from processors.runtime.errors import BadRecord, Unavailable, UserError
 from processors.runtime.settings import Settings, load_settings
+from processors.runtime.supervisor import Stack
 from processors.sink.queries import query, wait_until_stored
 
 Speed = Literal["max", "real"]
@@ -44,6 +44,7 @@ CALLS_A_QUERY = 100
 SHOWN = 40
 """Rows of each table in the terminal; the JSON has all."""
 SOME_SKIPPED = 3
+SLOTS = ("speech-recordings", "inspect", "sink")
 TOPICS = {
     "utterances": "calls.timeline",
     "violations": "violations",
@@ -69,9 +70,9 @@ def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> i
     console = Console(stderr=out == Path("-"), highlight=False)
     calls: list[CallRows] = []
     if planned:
-        with running_stack(settings, ("speech-recordings", "inspect", "sink"), console.print) as running:
-            ruleset = publish_folder(running, rules, console.print) if rules is not None else ""
-            calls, lost = _run(running, planned, speed, ruleset, console)
+        with Stack(settings, SLOTS, console.print) as stack:
+            ruleset = publish_folder(settings, rules, console.print) if rules is not None else ""
+            calls, lost = _run(settings, planned, speed, ruleset, console, stack.check)
             skipped += lost
     made = report(calls, sorted(skipped))
     if out is not None:
@@ -85,7 +86,12 @@ def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> i
 
 
 def _run(
-    settings: Settings, planned: Sequence[Planned], speed: Speed, ruleset: str, console: Console
+    settings: Settings,
+    planned: Sequence[Planned],
+    speed: Speed,
+    ruleset: str,
+    console: Console,
+    check: Callable[[], None],
 ) -> tuple[list[CallRows], list[tuple[str, str]]]:
     """Send, wait, read. Returns the rows of the calls that were inspected, and the others with the reason."""
     paths = {call.entry.call_id: call.entry.path for call in planned}
@@ -107,7 +113,7 @@ def _run(
             job.send_planned, settings, list(planned), speed=speed, ruleset=ruleset, on_progress=on_progress
         )
         try:
-            places = _wait(following, set(paths), sending, lambda done: show(sum(sent_ms.values()), done))
+            places = _wait(following, set(paths), sending, lambda done: show(sum(sent_ms.values()), done), check)
         finally:
             stop.set()
     lost = [
@@ -122,7 +128,11 @@ def _run(
 
 
 def _wait(
-    following: Following, calls: set[str], sending: Future[list[job.IngestedCall]], show: Callable[[int], None]
+    following: Following,
+    calls: set[str],
+    sending: Future[list[job.IngestedCall]],
+    show: Callable[[int], None],
+    check: Callable[[], None],
 ) -> dict[str, int]:
     """Partition of each call whose final scorecard came; calls of which nothing comes any more are not in it."""
     places: dict[str, int] = {}
@@ -136,6 +146,7 @@ def _wait(
             if message.topic() == "scorecards" and _is_final(message.value()):
                 places[call_id] = int(message.partition() or 0)
         show(len(places))
+        check()
         if not sending.done():
             last_sign_s = time.monotonic() if sending.running() else last_sign_s
         elif error := sending.exception():
