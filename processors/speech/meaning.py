@@ -1,6 +1,7 @@
-"""Heads of the meaning model: sentence vectors in, intent scores and sentiment out. Pure numpy, trained by `processors.tuning`.
+"""Heads of the meaning model: sentence vectors in, intent scores and sentiment out. Pure numpy.
 
-It does not encode sentences (`processors.runtime.sentences`) and does not decide anything: rules compare the scores.
+They are trained by `processors.tuning`. It does not encode sentences (`processors.runtime.sentences` does) and does
+not decide anything: rules compare the scores.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def load_heads(path: Path = SHIPPED) -> Heads:
 
 
 def centre(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors relative to the mean of all sentences, of unit length again: what sets sentences apart, not what all share."""
+    """Vectors relative to the mean of all sentences, of unit length again: what sets sentences apart."""
     moved = vectors - mean
     return moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.float32(1e-9))
 

@@ -1,7 +1,7 @@
 """Trains the heads of the meaning model from labelled sentences, and the background vectors that calibrate `similar`.
 
-Every fifth sentence of an intent or sentiment is held out; the report is about those. The shipped heads are trained on the
-rest. Sentences of the other files serve as "none of these" for every intent.
+Every fifth sentence of an intent or sentiment is held out; the report is about those. The shipped heads are trained on
+the rest. Sentences of the other files serve as "none of these" for every intent.
 """
 
 from __future__ import annotations
