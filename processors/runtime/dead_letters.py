@@ -7,9 +7,9 @@ a wrong topic), and the brake stops the processor instead of moving the whole to
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from processors.runtime.errors import UserError
 from processors.runtime.logs import get_logger
@@ -22,6 +22,7 @@ IN_A_ROW = 10_000
 STACK_TRACE_CHARS = 4_000
 
 Header = tuple[str, bytes | None]
+Delivered = Callable[[KafkaError | None, Message], None]
 
 
 class DeadLetters:
@@ -64,6 +65,7 @@ class DeadLetters:
         at_ms: int,
         error: BaseException,
         stage: str = "VALUE_CONVERTER",
+        on_delivery: Delivered | None = None,
     ) -> None:
         """Send the parts of a message aside, for other clients. UserError when the brake is on."""
         kind = type(error)
@@ -87,6 +89,7 @@ class DeadLetters:
             value=value,
             headers=[*headers, *added],
             timestamp=max(0, at_ms),
+            on_delivery=on_delivery,
         )
         DEAD_LETTERS.labels(topic, kind.__name__).inc()
         get_logger(self._processor).warning(
