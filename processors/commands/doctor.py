@@ -125,10 +125,10 @@ def check_clickhouse(settings: Settings) -> Finding:
         import chdb
 
         try:
-            answer = chdb.query("SELECT version()").data()  # type: ignore[no-untyped-call]
+            answer = chdb.query("SELECT version()", "TabSeparated").data()  # type: ignore[no-untyped-call]
         except RuntimeError as error:
             return Finding("ClickHouse", False, str(error), "run `make install`, or set TINGJIAN_CLICKHOUSE")
-        return Finding("ClickHouse", True, f"embedded, {answer.strip().strip('"')}")
+        return Finding("ClickHouse", True, f"embedded, {answer.strip()}")
     from processors.sink.store import open_server
 
     try:
