@@ -6,9 +6,13 @@ network once its jars are in the cache. It is no cluster: one replica of everyth
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +25,11 @@ from processors.runtime.children import foreign, free_ports, is_free, last_line,
 from processors.runtime.errors import UserError
 from processors.runtime.jars import OWN_BROKER, fetch_jars
 from processors.runtime.settings import Settings
+from processors.runtime.stack_file import is_alive
 
 START_TIMEOUT_S = 120.0
 STOP_GRACE_S = 20.0
+PID = "pid"
 NEEDED_BYTES = 512 * 1024 * 1024
 JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
 LOG_OPTIONS = tuple(
@@ -71,6 +77,7 @@ class Broker:
         self._settings = settings
         self._progress = progress
         self._folder = settings.home / "kafka"
+        self._mark = f"-Dtingjian.home={settings.home}"  # tells this broker from others in `ps`
         self._port = 0
         self._controller = 0
         self.log = settings.logs / "kafka.log"
@@ -81,21 +88,23 @@ class Broker:
         """Address for clients; known after the start, and the same after a restart."""
         return f"127.0.0.1:{self._port}"
 
-    def start(self) -> None:
-        """Start and wait until it answers. UserError in one line when it can not."""
+    def start(self, stopping: threading.Event | None = None) -> None:
+        """Start and wait until it answers (or `stopping` is set). UserError in one line when it can not."""
         java = _java()
         jars = fetch_jars(self._settings, self._progress)
         self._check_disk()
+        self._end_leftover()
         self._choose_ports()
         config = self._write_config()
         class_path = ":".join(str(jar) for jar in jars)
         if not (self._folder / "data" / "meta.properties").exists():
             self._format(java, class_path, config)
-        options = [*JAVA_OPTIONS, *LOG_OPTIONS, f"-Dtingjian.home={self._settings.home}"]
+        options = [*JAVA_OPTIONS, *LOG_OPTIONS, self._mark]
         command = [java, *options, "-cp", class_path, "kafka.Kafka", str(config)]
         self.process = spawn(foreign(command), self.log)
+        (self._folder / PID).write_text(str(self.process.pid), encoding="utf-8")
         try:
-            self._wait()
+            self._wait(stopping or threading.Event())
         except BaseException:
             self.stop()
             raise
@@ -105,6 +114,7 @@ class Broker:
         if self.process is not None:
             stop(self.process, STOP_GRACE_S)
             self.process = None
+            (self._folder / PID).unlink(missing_ok=True)
 
     def __enter__(self) -> Broker:
         self.start()
@@ -154,12 +164,24 @@ class Broker:
         if done.returncode != 0:
             raise self._failed((done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"])
 
-    def _wait(self) -> None:
+    def _end_leftover(self) -> None:
+        """A broker whose supervisor was killed is on its way out; it must be gone before its data are opened again."""
+        path = self._folder / PID
+        pid = int(path.read_text(encoding="utf-8") or 0) if path.exists() else 0
+        deadline = time.monotonic() + STOP_GRACE_S
+        while pid and is_alive(pid) and self._mark in _arguments(pid):
+            late = time.monotonic() > deadline
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            time.sleep(0.2)
+        path.unlink(missing_ok=True)
+
+    def _wait(self, stopping: threading.Event) -> None:
         """Until the broker answers a client's question."""
         assert self.process is not None
         client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200})
         deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not stopping.is_set():
             if self.process.poll() is not None:
                 words = ("No space left", "Address already in use", "BindException", "Exception", "ERROR", "Error")
                 raise self._failed([last_line(self.log, words[:3]) or last_line(self.log, words) or "it ended"])
@@ -168,6 +190,8 @@ class Broker:
                     return
             except KafkaException:
                 continue  # not yet: the next question waits in the client
+        if stopping.is_set():
+            return
         raise self._failed([f"no answer within {START_TIMEOUT_S:.0f} s"])
 
     def _failed(self, reason: list[str]) -> UserError:
@@ -178,6 +202,12 @@ class Broker:
         elif "Address already in use" in text or "BindException" in text:
             text, hint = f"port {self._port} or {self._controller} was taken meanwhile", "start again"
         return UserError(f"the embedded Kafka did not start: {text}; {hint} ({self.log}), {OWN_BROKER}")
+
+
+def _arguments(pid: int) -> list[str]:
+    """Command line of a process: its number alone may belong to another program by now."""
+    shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.split()
 
 
 def _java() -> str:

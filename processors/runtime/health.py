@@ -5,10 +5,12 @@ Liveness asks this process only, never a neighbour: a broker that is down must n
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -18,6 +20,7 @@ Probe = Callable[[], tuple[bool, str]]
 """Answers whether all is well, and in a few words why (not)."""
 
 REQUEST_TIMEOUT_S = 5.0
+PROBE_TIMEOUT_S = 2.0
 
 
 def serve_health(port: int, ready: Probe, alive: Probe = lambda: (True, "running"), host: str = "127.0.0.1") -> int:
@@ -62,3 +65,16 @@ def serve_health(port: int, ready: Probe, alive: Probe = lambda: (True, "running
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server.server_port
+
+
+def is_ready(base_url: str) -> bool:
+    """Whether the processor behind this address says that it is ready."""
+    address = urlsplit(base_url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from processors.runtime.errors import Unavailable, UserError
 from processors.runtime.logs import get_logger
@@ -41,9 +42,9 @@ def bootstrap(settings: Settings) -> str:
     return stack.bootstrap
 
 
-def client_options(settings: Settings) -> dict[str, str | int]:
+def client_options(settings: Settings) -> dict[str, str | int | float | bool]:
     """What every client needs to reach the brokers, in librdkafka's names."""
-    options: dict[str, str | int] = {
+    options: dict[str, str | int | float | bool] = {
         "bootstrap.servers": bootstrap(settings),
         "security.protocol": settings.kafka_security,
         "reconnect.backoff.max.ms": 1_000,
@@ -135,6 +136,18 @@ def _count_lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
                 )
     except KafkaException as error:
         raise Unavailable(f"Kafka does not answer about offsets: {error}") from error
+
+
+def group_members(settings: Settings, group: str) -> set[str]:
+    """Names of the members of a consumer group; Unavailable when the brokers do not answer."""
+    admin = AdminClient(client_options(settings))
+    try:
+        described = admin.describe_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_S)[group].result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return set()
+        raise Unavailable(f"Kafka does not answer about the group {group}: {error}") from error
+    return {member.group_instance_id or member.member_id for member in described.members}
 
 
 def fatal(error: KafkaError | None) -> bool:

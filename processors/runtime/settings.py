@@ -6,6 +6,7 @@ reads the environment, and no setting is needed for the demo.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     instance_id: str = ""  # group.instance.id: pod name or slot number, the same after a restart
     health_host: str = "127.0.0.1"  # /livez, /readyz, /metrics; 0.0.0.0 in a container
     metrics_port: int = Field(default=0, ge=0, le=65535)  # of the same server; 0 = a free one
+    supervisor_pid: int = 0  # the parent that this process must not outlive; 0 = none
     threads: int = Field(default=0, ge=0)  # of one process for numeric work; 0 = by the number of cores
 
     # Doors
@@ -98,3 +100,17 @@ def load_settings(**overrides: object) -> Settings:
     cache = None if settings.cache is None else settings.cache.expanduser().absolute()
     paths = {"home": settings.home.expanduser().absolute(), "xdg_cache_home": settings.xdg_cache_home.expanduser()}
     return settings.model_copy(update={**paths, "cache": cache})
+
+
+def child_environment(settings: Settings, **more: object) -> dict[str, str]:
+    """Environment of a child: what this process has, these settings, and `more` settings for the child alone."""
+    values = {name: value for name, value in settings if value != type(settings).model_fields[name].default}
+    values.pop("xdg_cache_home", None)  # has a name of its own, and is inherited
+    named = {f"TINGJIAN_{name.upper()}": str(value) for name, value in {**values, **more}.items() if value is not None}
+    return {**os.environ, **named}
+
+
+def numeric_threads(count: int) -> dict[str, str]:
+    """Environment that holds the numeric libraries of a process to so many threads, before they are imported."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return {**dict.fromkeys(names, str(count)), "TOKENIZERS_PARALLELISM": "false"}
