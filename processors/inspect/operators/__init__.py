@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+from processors.inspect.operators.attribute import Attribute
 from processors.inspect.operators.base import Operator
+from processors.inspect.operators.duration import Duration
+from processors.inspect.operators.emotion import Emotion
+from processors.inspect.operators.hold import Hold
+from processors.inspect.operators.level import Level
+from processors.inspect.operators.overlap import Overlap
+from processors.inspect.operators.rate import Rate
+from processors.inspect.operators.response_time import ResponseTime
+from processors.inspect.operators.silence import Silence
+from processors.inspect.operators.speaker import Speaker
+from processors.inspect.operators.talk_ratio import TalkRatio
 
-ALL: tuple[type[Operator], ...] = ()
+ALL: tuple[type[Operator], ...] = (
+    Attribute,
+    Duration,
+    Emotion,
+    Hold,
+    Level,
+    Overlap,
+    Rate,
+    ResponseTime,
+    Silence,
+    Speaker,
+    TalkRatio,
+)
 
 OPERATORS: dict[str, type[Operator]] = {operator.word: operator for operator in ALL}

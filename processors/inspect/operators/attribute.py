@@ -1,0 +1,115 @@
+"""`attribute`: an expression of the Common Expression Language over the metadata of the call."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Self
+
+import cel
+
+from processors.inspect.operators.base import Call, Hit, Json, Measuring
+from processors.inspect.reader import Node, Reader, clip, nearest
+from processors.records import AgentJoined, CallStarted
+
+NAMES: Final = (
+    *("attributes", "scenario", "queue", "team_id", "agent_id", "customer_id"),
+    *("direction", "lane", "language", "call_id"),
+)
+"""Variables of an expression."""
+FUNCTIONS: Final = (
+    *("has", "size", "int", "uint", "double", "string", "bool"),
+    *("startsWith", "endsWith", "contains", "matches"),
+)
+METHODS: Final = ("startsWith", "endsWith", "contains", "matches")
+MAX_CHARS: Final = 500
+LOOPS: Final = re.compile(r"\.(all|exists|exists_one|filter|map)\s*\(")
+"""Loops over attributes are refused: nested ones cost without bound."""
+_STRINGS: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_PLACE: Final = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute(Measuring):
+    """Holds from the start of the call, or from the moment when another agent has joined, when the expression is true.
+
+    An expression that needs an attribute which the call lacks does not hold; `has(attributes.x)` asks for that.
+    """
+
+    expression: str
+
+    word = "attribute"
+    schema = {"type": "string", "minLength": 1, "maxLength": MAX_CHARS}  # noqa: RUF012
+    takes_role = False
+    placed = False
+    observes = (CallStarted, AgentJoined)
+
+    @classmethod
+    def read(cls, node: Node, reader: Reader) -> Self | None:
+        """From the text of the expression; a mistake in it is reported at its own column."""
+        before = len(reader.problems)
+        expression = reader.text(node, "attribute", longest=MAX_CHARS)
+        if len(reader.problems) > before:
+            return None
+        problem = check(expression)
+        if problem is None:
+            return cls(expression)
+        column, message, hint = problem
+        quoted = 1 if getattr(node, "style", None) in ("'", '"') else 0
+        reader.problem(node, message, hint, offset=column + quoted if "\n" not in expression else 0)
+        return None
+
+    def start(self, call: Call) -> Json:
+        """Whether it was found."""
+        return 0
+
+    def observe(self, memory: Any, record: Any, call: Call) -> tuple[Json, list[Hit]]:
+        if memory or not holds(self.expression, call):
+            return memory, []
+        at_ms = record.call_ms if isinstance(record, AgentJoined) else 0
+        return 1, [Hit(at_ms, at_ms)]
+
+
+def check(expression: str) -> tuple[int, str, str] | None:
+    """(column from 0, message, hint) of what is wrong with an expression; None when nothing is."""
+    try:
+        program = _compiled(expression)
+    except ValueError as error:
+        found = _PLACE.search(str(error))
+        column = int(found[2]) - 1 if found and found[1] == "1" else 0
+        cause = found[3] if found else clip(str(error), 80)
+        return (
+            column,
+            f"not a valid expression: {clip(cause.split(' expecting ')[0], 100)}",
+            "see cel.dev for the syntax",
+        )
+    bare = _STRINGS.sub(lambda found: " " * len(found[0]), expression)
+    if loop := LOOPS.search(bare):
+        return loop.start() + 1, f"an expression may not loop with '{loop[1]}'", "name the attributes one by one"
+    for name in program.variables():
+        if name not in NAMES:
+            at = re.search(rf"(?<![\w.]){re.escape(name)}\b", bare)
+            return at.start() if at else 0, f"an expression has no variable '{clip(name)}'", nearest(name, NAMES)
+    for name in program.functions():
+        if name.isidentifier() and name not in FUNCTIONS:
+            at = re.search(rf"\b{re.escape(name)}\s*\(", bare)
+            return at.start() if at else 0, f"an expression has no function '{clip(name)}'", nearest(name, FUNCTIONS)
+        alone = re.search(rf"(?<!\.)\b{re.escape(name)}\s*\(", bare) if name in METHODS else None
+        if alone:
+            return alone.start(), f"'{name}' follows its text with a dot", f"scenario.{name}(...)"
+    return None
+
+
+def holds(expression: str, call: Call) -> bool:
+    """Whether the expression is true for the call."""
+    values = {name: getattr(call, name) for name in NAMES if name != "attributes"}
+    try:
+        return _compiled(expression).execute({**values, "attributes": dict(call.attributes)}) is True
+    except (ValueError, KeyError, TypeError, RuntimeError):
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _compiled(expression: str) -> Any:
+    return cel.compile(expression)
