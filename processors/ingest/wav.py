@@ -33,7 +33,7 @@ COMPRESSED = {2: "Microsoft ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "
 
 
 class NotWav(BadRecord):
-    """It is something binary that is not a little-endian WAV; another reader may know it."""
+    """It is something that is not a little-endian WAV; another reader may know it."""
 
 
 class Compressed(BadRecord):
@@ -95,7 +95,7 @@ def _what_it_is(head: bytes) -> BadRecord:
     if head[:4] in (b"RIFF", b"RF64") and len(head) < 12:
         return BadRecord("the WAV file ends within its header")
     if head[:4] not in OTHER_CONTAINERS and _is_text(head):
-        return BadRecord("it is not a WAV file: it begins like text")
+        return NotWav("it is not a WAV file: it begins like text")
     return NotWav("it is not a WAV file: the RIFF header is missing")
 
 
