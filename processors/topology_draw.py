@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from processors.topology import Topic, Topology
 
 RUNTIME_SHAPES = {"server": ('(["', '"])'), "loop": ('["', '"]'), "faust": ('{{"', '"}}'), "job": ('[/"', '"/]')}
@@ -60,7 +62,7 @@ def _kept(topic: Topic) -> str:
     return "last of each key" if topic.cleanup == "compact" else str(topic.keep)
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(lines)
