@@ -151,7 +151,7 @@ def _start(message: dict[str, Any]) -> Start:
     media_format = body.get("mediaFormat") or {}
     if not isinstance(media_format, dict):
         raise BadRecord("`mediaFormat` is not an object")
-    encoding = ENCODINGS.get(media_format.get("encoding", "audio/x-mulaw"))
+    encoding = ENCODINGS.get(str(media_format.get("encoding", "audio/x-mulaw")))
     rate, channels = media_format.get("sampleRate", SAMPLE_RATE_HZ), media_format.get("channels", 1)
     if encoding is None or str(rate) != str(SAMPLE_RATE_HZ) or str(channels) != "1":
         raise BadRecord(f"`mediaFormat` must be {' or '.join(ENCODINGS)} at {SAMPLE_RATE_HZ} Hz with 1 channel")
