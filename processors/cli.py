@@ -67,12 +67,13 @@ def up(
 @app.command()
 def run(
     processor: Annotated[str, typer.Argument(help="ingest, speech, inspect or sink, as in topology.yaml.")],
-    lane: Annotated[str, typer.Option(help="Of speech: live, recordings, or both when empty.")] = "",
+    lane: Annotated[str, typer.Option(help="Of speech: live or recordings.")] = "",
 ) -> None:
     """Run one processor in the foreground, as a container does."""
-    from processors.commands.stack import run
+    from processors.runtime.run import run_processor
+    from processors.runtime.settings import load_settings
 
-    run(processor, lane)
+    run_processor(processor, load_settings(), lane)
 
 
 @app.command()

@@ -5,6 +5,7 @@ Used by the commands that watch what they have set going; processors use `runtim
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 
@@ -24,6 +25,17 @@ Place = tuple[str, int]
 BATCH_RECORDS = 500
 BYSTANDER = "tingjian-bystander"
 """Kafka's clients want the name of a group; nothing is ever committed under this one."""
+
+
+ATTEMPTS = 20
+NOT_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+)
+"""A topic that was made a moment ago has no leader yet."""
+NOT_YET_S = 0.5
 
 
 class Following:
@@ -129,12 +141,16 @@ def messages(settings: Settings, starts: Mapping[Place, int], upto: Mapping[Plac
 
 def _offsets(settings: Settings, topics: Sequence[str], spec: OffsetSpec) -> dict[Place, int]:
     admin = AdminClient({**client_options(settings)})
-    try:
-        known = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
-        places = [TopicPartition(name, number) for name in topics if name in known for number in known[name].partitions]
-        if not places:
-            return {}
-        answers = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=REQUEST_TIMEOUT_S)
-        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
-    except KafkaException as error:
-        raise Unavailable(f"Kafka does not answer about its topics: {error}") from error
+    for attempt in range(ATTEMPTS):
+        try:
+            known = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+            places = [TopicPartition(name, part) for name in topics if name in known for part in known[name].partitions]
+            if not places:
+                return {}
+            answers = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=REQUEST_TIMEOUT_S)
+            return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in NOT_YET or attempt == ATTEMPTS - 1:
+                raise Unavailable(f"Kafka does not answer about its topics: {error}") from error
+            time.sleep(NOT_YET_S)
+    raise AssertionError("the last attempt returns or raises")

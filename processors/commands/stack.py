@@ -1,9 +1,8 @@
-"""`tingjian up`, `run`, `migrate` and `play`. Starting and watching processes is left to `runtime.supervisor`."""
+"""`tingjian up`, `migrate` and `play`. Starting and watching processes is left to `runtime.supervisor`."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,14 +11,11 @@ from rich.console import Console
 
 from processors.ingest import job
 from processors.ingest.play import play_calls
-from processors.runtime.children import die_with_parent
 from processors.runtime.errors import UserError
 from processors.runtime.kafka import bootstrap
-from processors.runtime.logs import configure_logs
 from processors.runtime.settings import Settings, load_settings
 from processors.runtime.stack_file import StackFile, read_stack
 from processors.runtime.supervisor import Stack, ephemeral
-from processors.topology import nearest, the_topology
 
 
 class Stopped(Exception):
@@ -55,20 +51,6 @@ def print_addresses(console: Console, settings: Settings, stack: StackFile) -> N
     for name, child in stack.processes.items():
         if child.health:
             console.print(f"  {name:<16} {child.health}/metrics")
-
-
-def run(processor: str, lane: str) -> None:
-    """Run one processor until SIGTERM."""
-    settings = load_settings()
-    known = the_topology().processors
-    if processor not in known:
-        raise UserError(f"no processor {processor!r}; {nearest(processor, list(known))}", 2)
-    if settings.supervisor_pid:
-        die_with_parent(settings.supervisor_pid)
-    configure_logs(settings)
-    shell = {"server": "server", "job": "job"}.get(known[processor].runtime, "agent")
-    module = importlib.import_module(f"processors.{processor}.{shell}")
-    module.main(settings, **({"lane": lane} if lane else {}))
 
 
 def migrate() -> None:

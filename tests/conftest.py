@@ -1,0 +1,11 @@
+"""Order of the tests: what needs a real Kafka, ClickHouse and NeMo (tests/live) comes last."""
+
+from pathlib import Path
+
+import pytest
+
+LIVE = Path(__file__).parent / "live"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LIVE in item.path.parents)
