@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.inspect.timeline import AT_MS
 
 from processors.inspect.alerts import (
     HITS_MAX,
@@ -22,6 +21,7 @@ from processors.inspect.alerts import (
     on_violation,
 )
 from processors.records import Alert, EmotionLabel, EmotionPoint, Evidence, Violation, ViolationState
+from tests.inspect.timeline import AT_MS
 
 HOUR_MS = 3_600_000
 

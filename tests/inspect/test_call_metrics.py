@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 
 import pytest
-from tests.inspect.timeline import ended, held, said, started, tick
 
 from processors.inspect.call_metrics import Line, coverage, dump_state, load_state, metrics, observe
 from processors.records import CallEnded, CallMetrics, Coverage, MediaGap, Skipped
+from tests.inspect.timeline import ended, held, said, started, tick
 
 
 def run(records: Iterable[object]) -> Line:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from tests.inspect.timeline import said
-
 from processors.inspect.emotion import EmotionState, dump_state, load_state, observe
 from processors.inspect.feeling_words import FeelingWords, shipped_words
 from processors.records import EmotionPoint, Utterance
+from tests.inspect.timeline import said
 
 
 def run(utterances: Iterable[Utterance]) -> list[EmotionPoint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Self
@@ -87,18 +88,22 @@ def check(expression: str) -> tuple[int, str, str] | None:
     bare = _STRINGS.sub(lambda found: " " * len(found[0]), expression)
     if loop := LOOPS.search(bare):
         return loop.start() + 1, f"an expression may not loop with '{loop[1]}'", "name the attributes one by one"
+    return min(_unknown_names(program, bare), default=None)
+
+
+def _unknown_names(program: Any, bare: str) -> Iterator[tuple[int, str, str]]:
+    """(column, message, hint) of each name that an expression (without its strings) may not use."""
     for name in program.variables():
         if name not in NAMES:
             at = re.search(rf"(?<![\w.]){re.escape(name)}\b", bare)
-            return at.start() if at else 0, f"an expression has no variable '{clip(name)}'", nearest(name, NAMES)
+            yield at.start() if at else 0, f"an expression has no variable '{clip(name)}'", nearest(name, NAMES)
     for name in program.functions():
         if name.isidentifier() and name not in FUNCTIONS:
             at = re.search(rf"\b{re.escape(name)}\s*\(", bare)
-            return at.start() if at else 0, f"an expression has no function '{clip(name)}'", nearest(name, FUNCTIONS)
+            yield at.start() if at else 0, f"an expression has no function '{clip(name)}'", nearest(name, FUNCTIONS)
         alone = re.search(rf"(?<!\.)\b{re.escape(name)}\s*\(", bare) if name in METHODS else None
         if alone:
-            return alone.start(), f"'{name}' follows its text with a dot", f"scenario.{name}(...)"
-    return None
+            yield alone.start(), f"'{name}' follows its text with a dot", f"scenario.{name}(...)"
 
 
 def holds(expression: str, call: Call) -> bool:

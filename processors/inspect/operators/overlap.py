@@ -58,9 +58,7 @@ class Overlap(Measuring):
         own, other = sides(call, self.by)
         if not own or not other or not speaks(record, own + other):
             return memory, []
-        # Both frontiers: an utterance that ends before them has met everything that it can meet.
-        frontier_ms = call.frontier_ms()
-        kept = [each for each in recent if each[1] > frontier_ms][-PENDING_MAX:]
+        kept = list(recent)
         new = [record.start_ms, record.end_ms, record.utterance_no, record.channel, 0]
         hits: list[Hit] = []
         for index, each in enumerate(kept):
@@ -70,12 +68,14 @@ class Overlap(Measuring):
             shared_ms = min(late[1], early[1]) - late[0]
             if late[0] > early[0] and shared_ms >= self.at_least_ms:
                 count += 1
-                hits += [self._hit(late, shared_ms)] if count == self.times or self.times == 1 else []
+                hits += [self._hit(late, shared_ms)] if self.times in (1, count) else []
                 if late is new:
                     new = [*new[:4], 1]
                 else:
                     kept[index] = [*each[:4], 1]
-        return [count, [*kept, new]], hits
+        # An utterance that ends before the frontier has met everything that it can meet.
+        frontier_ms = call.frontier_ms()
+        return [count, [each for each in [*kept, new] if each[1] > frontier_ms][-PENDING_MAX:]], hits
 
     def _hit(self, late: list[int], shared_ms: int) -> Hit:
         return Hit(

@@ -82,7 +82,7 @@ class ResponseTime(Measuring):
             soon = self.less_than_ms is not None and kind == 1 and 0 <= since_ms <= start_ms
             if late or (soon and waited_ms < (self.less_than_ms or 0)):
                 count += 1
-                hits += [self._hit(since_ms, waited_ms, call)] if count == self.times or self.times == 1 else []
+                hits += [self._hit(since_ms, waited_ms, call)] if self.times in (1, count) else []
                 since_ms = -1
             if kind == 0:
                 since_ms = max(since_ms, end_ms) if own_until_ms < end_ms else -1

@@ -75,7 +75,7 @@ class Silence(Measuring):
         for start_ms, end_ms in [*ready, [frontier_ms, 0]]:
             if not found and start_ms - quiet_ms >= self.at_least_ms:
                 found, count = 1, count + 1
-                hits += [self._hit(quiet_ms, call)] if count == self.times else []
+                hits += [self._hit(quiet_ms, call)] if self.times in (1, count) else []
             if end_ms > quiet_ms:
                 quiet_ms, found = end_ms, 0
         new: Json = [quiet_ms, found, held_ms, count, pending]

@@ -66,20 +66,20 @@ class TalkRatio(Measuring):
             return memory, []
         if speaks(record, own + other):
             open_ = [*open_, [record.start_ms, record.end_ms, int(record.channel in own)]]
+        frontier_ms = call.frontier_ms()
+        if len(open_) > PENDING_MAX:
+            frontier_ms = max(frontier_ms, sorted(open_)[len(open_) // 2][0])
         hits: list[Hit] = []
         if self.from_ms is None:
-            if isinstance(record, CallEnded) or len(open_) > PENDING_MAX:
-                own_ms, other_ms, open_ = _fold(own_ms, other_ms, open_, record.end_ms if open_ else 0, whole=True)
-            if isinstance(record, CallEnded):
-                hits = self._judge(record.call_ms, own_ms, other_ms, call)
+            own_ms, other_ms, open_ = _fold(own_ms, other_ms, open_, frontier_ms)
+            hits = self._judge(call.call_ms, own_ms, other_ms, call) if call.ended else []
         else:
-            while not hits and next_ms <= call.frontier_ms():
+            while not hits and next_ms <= frontier_ms:
                 own_ms, other_ms, open_ = _fold(own_ms, other_ms, open_, next_ms)
                 hits = self._judge(next_ms, own_ms, other_ms, call)
-                next_ms = -1 if hits else next_ms + STEP_MS
-                if next_ms < 0:
-                    break
-        new: Json = [next_ms, own_ms, other_ms, [] if hits else open_]
+                next_ms += STEP_MS
+            own_ms, other_ms, open_ = _fold(own_ms, other_ms, open_, frontier_ms)
+        new: Any = [-1, 0, 0, []] if hits else [next_ms, own_ms, other_ms, open_]
         return (memory if new == memory else new), hits
 
     def _judge(self, until_ms: int, own_ms: int, other_ms: int, call: Call) -> list[Hit]:
@@ -91,15 +91,12 @@ class TalkRatio(Measuring):
         return [Hit(0, until_ms, channel=channel_of(call, self.of), role=self.of, value=round(share, 4))]
 
 
-def _fold(
-    own_ms: int, other_ms: int, open_: list[list[int]], until_ms: int, *, whole: bool = False
-) -> tuple[int, int, list[list[int]]]:
-    """Count the speech before `until_ms` (`whole`: all of it) and give back what lies beyond."""
+def _fold(own_ms: int, other_ms: int, open_: list[list[int]], until_ms: int) -> tuple[int, int, list[list[int]]]:
+    """Count the speech before `until_ms` and give back what lies beyond."""
     beyond = []
     for start_ms, end_ms, own in open_:
-        inside_ms = end_ms - start_ms if whole else min(end_ms, until_ms) - start_ms
-        if inside_ms > 0:
-            own_ms, other_ms = own_ms + inside_ms * own, other_ms + inside_ms * (1 - own)
-        if not whole and end_ms > until_ms:
+        inside_ms = max(0, min(end_ms, until_ms) - start_ms)
+        own_ms, other_ms = own_ms + inside_ms * own, other_ms + inside_ms * (1 - own)
+        if end_ms > until_ms:
             beyond.append([max(start_ms, until_ms), end_ms, own])
     return own_ms, other_ms, beyond
