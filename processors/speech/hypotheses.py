@@ -1,0 +1,62 @@
+"""Tokens of the network to what an utterance says: characters with times, and the text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from processors.records import Token
+from processors.speech.recogniser import Grid, Piece
+
+LONGEST_TOKEN_MS = 400
+"""The network marks where a character is recognised, not how long it lasts: it lasts until the next one, at most so."""
+WORD = "▁"
+
+
+def tokens_of(pieces: Sequence[Piece], grid: Grid, zero_ms: int, start_ms: int, end_ms: int) -> tuple[Token, ...]:
+    """Tokens in call time, within the utterance. `zero_ms` is the call time of the stream's first sample."""
+    texts = spaced(grid.vocabulary[piece.token] for piece in pieces)
+    times = [min(max(zero_ms + piece.frame * grid.frame_ms, start_ms), end_ms) for piece in pieces]
+    tokens = []
+    for index, (piece, text) in enumerate(zip(pieces, texts, strict=True)):
+        if not text:
+            continue
+        ends = zero_ms + (piece.last_frame + 1) * grid.frame_ms
+        until = times[index + 1] if index + 1 < len(times) else max(ends, times[index])
+        tokens.append(
+            Token(
+                text=text,
+                start_ms=times[index],
+                end_ms=max(times[index], min(until, times[index] + LONGEST_TOKEN_MS, end_ms)),
+                confidence=piece.confidence,
+            )
+        )
+    return tuple(tokens)
+
+
+def text_of(pieces: Iterable[Piece], grid: Grid) -> str:
+    """Text as spoken."""
+    return "".join(spaced(grid.vocabulary[piece.token] for piece in pieces))
+
+
+def spaced(labels: Iterable[str]) -> list[str]:
+    """Texts of tokens: a word's mark becomes a space, except at the start and around Chinese characters."""
+    texts: list[str] = []
+    before = ""
+    for label in labels:
+        text = label.lstrip(WORD).replace(WORD, " ")
+        if text in ("<unk>", "<pad>", "<s>", "</s>"):
+            text = ""
+        if label.startswith(WORD) and text and before and not (_is_chinese(before) or _is_chinese(text[0])):
+            text = " " + text
+        texts.append(text)
+        before = text[-1] if text else before
+    return texts
+
+
+def _is_chinese(sign: str) -> bool:
+    return "\u2e80" <= sign <= "\u9fff" or "\uf900" <= sign <= "\ufaff" or "\U00020000" <= sign <= "\U0003ffff"
+
+
+def characters(tokens: Sequence[Token]) -> int:
+    """How many characters were spoken; a word of letters counts as its letters."""
+    return sum(len(token.text.strip()) for token in tokens)
