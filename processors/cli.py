@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from processors.runtime.errors import Unavailable, UserError
+from processors.topology_commands import app as topology_app
 from processors.tuning.commands import app as model_app
 
 INTERRUPTED = 130
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 dlq_app = typer.Typer(no_args_is_help=True, help="Records that could not be processed: look at them, send them again.")
 app.add_typer(model_app, name="model")
+app.add_typer(topology_app, name="topology")
 app.add_typer(dlq_app, name="dlq")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")]
