@@ -43,7 +43,7 @@ docs: install
 	$(BIN)/python -m processors.commands.docs
 
 lock: install
-	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra train --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o requirements.lock --quiet
 
 clean:
