@@ -12,30 +12,19 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
-from processors.records import (
-    CallEnded,
-    CallMetrics,
-    CallStarted,
-    Coverage,
-    HoldChanged,
-    MediaGap,
-    Skipped,
-    Tick,
-    Utterance,
-)
+from processors.inspect.operators.base import Call, Json
+from processors.records import CallEnded, CallMetrics, Coverage, HoldChanged, MediaGap, Skipped, Utterance
 
 OVERLAP_COUNTS_MS: Final = 300
 """A shorter stretch of two voices is counted in milliseconds, not as an event."""
-PENDING_MAX: Final = 256
-"""Most stretches of speech kept before the sweep; the oldest are swept when a channel never becomes final."""
+PENDING_MAX: Final = 24
+"""Stretches of speech that wait; more are swept, up to the frontier or, when it stands still, up to the middle one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """What is known of the line so far. `pending` are stretches (start, end, channel) not swept yet."""
 
-    channels: int = 1
-    final_until_ms: Mapping[int, int] = field(default_factory=dict)
     pending: tuple[tuple[int, int, int], ...] = ()
     held_from_ms: int = -1
     holds: tuple[tuple[int, int], ...] = ()
@@ -52,53 +41,47 @@ class Line:
     talk_ms: Mapping[str, int] = field(default_factory=dict)
     chars: Mapping[str, int] = field(default_factory=dict)
     utterances: int = 0
-    call_ms: int = 0
-    heard_until_ms: int = 0
-    """Latest call time of any tick."""
     gaps: int = 0
     gap_ms: int = 0
 
 
-def observe(line: Line, record: object) -> Line:
-    """The line after `record`; records that say nothing about it change nothing."""
+def start(call: Call) -> Json:
+    """Memory at the start of a call."""
+    return dump_line(Line())
+
+
+def observe(memory: Any, record: object, call: Call) -> Json:
+    """Memory after `record`; records that say nothing about the line, and ticks, cost nothing."""
     match record:
-        case CallStarted():
-            return replace(line, channels=max(1, len(record.channels)))
-        case Utterance():
-            return _speech(line, record)
-        case Tick():
-            finals = dict(line.final_until_ms)
-            for channel in record.channels:
-                finals[channel.channel] = max(finals.get(channel.channel, 0), channel.final_until_ms)
-            call_ms = max(line.call_ms, record.call_ms)
-            line = replace(line, final_until_ms=finals, call_ms=call_ms, heard_until_ms=call_ms)
-            return _sweep(line, _frontier(line))
+        case Utterance() if record.text and record.end_ms > record.start_ms:
+            return dump_line(_speech(load_line(memory), record, call))
         case HoldChanged():
-            return _hold(line, record)
+            return dump_line(_hold(load_line(memory), record.held, record.call_ms))
         case MediaGap():
-            return replace(line, gaps=line.gaps + 1, gap_ms=line.gap_ms + max(0, record.end_ms - record.start_ms))
-        case CallEnded():
-            if line.held_from_ms >= 0:
-                line = _hold(line, HoldChanged(call_id=record.call_id, call_ms=record.call_ms, held=False))
-            return _sweep(replace(line, call_ms=max(line.call_ms, record.call_ms)), record.call_ms)
+            line = load_line(memory)
+            lost_ms = max(0, record.end_ms - record.start_ms)
+            return dump_line(replace(line, gaps=line.gaps + 1, gap_ms=line.gap_ms + lost_ms))
         case _:
-            return line
+            return memory  # type: ignore[no-any-return]
 
 
-def metrics(line: Line) -> CallMetrics:
-    """The measurements as far as the line is swept."""
+def metrics(memory: Any, call: Call) -> CallMetrics:
+    """The measurements as far as everything is transcribed for good; at the end of the call, of all of it."""
+    line = load_line(memory)
+    open_hold_ms = max(0, call.call_ms - line.held_from_ms) if line.held_from_ms >= 0 else 0
+    line = _sweep(line, call.frontier_ms())
     open_silence_ms = line.swept_ms - line.silent_from_ms if line.silent_from_ms >= 0 else 0
     agent_ms = line.talk_ms.get("agent", 0)
     parties_ms = agent_ms + line.talk_ms.get("customer", 0)
     return CallMetrics(
-        duration_ms=line.call_ms,
+        duration_ms=call.call_ms,
         talk_ms=dict(line.talk_ms),
         talk_ratio_agent=round(agent_ms / parties_ms, 4) if parties_ms else 0.0,
         silence_ms=line.silence_ms,
         longest_silence_ms=max(line.longest_silence_ms, open_silence_ms),
         overlap_ms=line.overlap_ms,
         overlaps=line.overlaps + _open_overlap(line),
-        hold_ms=line.hold_ms + (max(0, line.call_ms - line.held_from_ms) if line.held_from_ms >= 0 else 0),
+        hold_ms=line.hold_ms + open_hold_ms,
         chars_per_min={
             role: round(line.chars[role] * 60_000 / talk_ms, 1) for role, talk_ms in line.talk_ms.items() if talk_ms
         },
@@ -106,17 +89,18 @@ def metrics(line: Line) -> CallMetrics:
     )
 
 
-def coverage(line: Line, ended: CallEnded | None = None, unjudged: tuple[Skipped, ...] = ()) -> Coverage:
+def coverage(memory: Any, call: Call, ended: CallEnded | None = None, unjudged: tuple[Skipped, ...] = ()) -> Coverage:
     """What was inspected: of what `speech` reports at the end, or while the call runs of what the ticks say.
 
     `unjudged` is what the rules left out; its milliseconds are taken from the judged ones.
     """
+    line = load_line(memory)
     told = ended.coverage if ended is not None else None
     if told is not None:
         audio_ms, transcribed_ms, skipped = told.audio_ms, told.transcribed_ms, told.skipped
     else:
-        audio_ms = max(0, line.heard_until_ms * line.channels - line.gap_ms)
-        transcribed_ms = min(audio_ms, sum(line.final_until_ms.values()))
+        audio_ms = max(0, call.call_ms * len(call.roles) - line.gap_ms)
+        transcribed_ms = min(audio_ms, sum(call.final_until_ms))
         skipped = ()
     if line.gaps and not any(skip.reason == "media_gap" for skip in skipped):
         skipped = (*skipped, Skipped(reason="media_gap", amount_ms=line.gap_ms, count=line.gaps))
@@ -129,39 +113,28 @@ def coverage(line: Line, ended: CallEnded | None = None, unjudged: tuple[Skipped
     )
 
 
-def _speech(line: Line, utterance: Utterance) -> Line:
-    finals = dict(line.final_until_ms)
-    finals[utterance.channel] = max(finals.get(utterance.channel, 0), utterance.end_ms)
-    line = replace(line, final_until_ms=finals, call_ms=max(line.call_ms, utterance.end_ms))
-    length_ms = utterance.end_ms - utterance.start_ms
-    if not utterance.text or length_ms <= 0:
-        return line
+def _speech(line: Line, utterance: Utterance, call: Call) -> Line:
     talk_ms, chars = dict(line.talk_ms), dict(line.chars)
-    talk_ms[utterance.role] = talk_ms.get(utterance.role, 0) + length_ms
-    chars[utterance.role] = chars.get(utterance.role, 0) + len(utterance.text)
+    talk_ms[utterance.role] = talk_ms.get(utterance.role, 0) + utterance.end_ms - utterance.start_ms
+    chars[utterance.role] = chars.get(utterance.role, 0) + len("".join(utterance.text.split()))
     stretch = (utterance.start_ms, utterance.end_ms, utterance.channel)
     pending = tuple(sorted((*line.pending, stretch)))
     line = replace(line, talk_ms=talk_ms, chars=chars, utterances=line.utterances + 1, pending=pending)
     if len(pending) > PENDING_MAX:
-        return _sweep(line, pending[len(pending) // 2][0])
+        line = _sweep(line, call.frontier_ms())
+    if len(line.pending) > PENDING_MAX:
+        line = _sweep(line, line.pending[len(line.pending) // 2][0])
     return line
 
 
-def _hold(line: Line, change: HoldChanged) -> Line:
-    if change.held:
-        return line if line.held_from_ms >= 0 else replace(line, held_from_ms=change.call_ms)
+def _hold(line: Line, held: bool, call_ms: int) -> Line:
+    if held:
+        return line if line.held_from_ms >= 0 else replace(line, held_from_ms=call_ms)
     if line.held_from_ms < 0:
         return line
-    start_ms, end_ms = line.held_from_ms, max(line.held_from_ms, change.call_ms)
-    return replace(
-        line, held_from_ms=-1, holds=(*line.holds, (start_ms, end_ms)), hold_ms=line.hold_ms + end_ms - start_ms
-    )
-
-
-def _frontier(line: Line) -> int:
-    """Call time before which nothing can be added any more."""
-    finals = line.final_until_ms
-    return min(finals.values()) if len(finals) >= line.channels else 0
+    start_ms, end_ms = line.held_from_ms, max(line.held_from_ms, call_ms)
+    holds = (*line.holds, (start_ms, end_ms))
+    return replace(line, held_from_ms=-1, holds=holds, hold_ms=line.hold_ms + end_ms - start_ms)
 
 
 def _sweep(line: Line, until_ms: int) -> Line:
@@ -226,16 +199,15 @@ def _open_overlap(line: Line) -> int:
 
 
 _SCALARS: Final = (
-    *("channels", "held_from_ms", "swept_ms", "silence_ms", "longest_silence_ms", "silent_from_ms", "overlap_ms"),
-    *("overlaps", "overlap_from_ms", "hold_ms", "utterances", "call_ms", "heard_until_ms", "gaps", "gap_ms"),
+    *("held_from_ms", "swept_ms", "silence_ms", "longest_silence_ms", "silent_from_ms", "overlap_ms", "overlaps"),
+    *("overlap_from_ms", "hold_ms", "utterances", "gaps", "gap_ms"),
 )
 
 
-def dump_state(line: Line) -> list[Any]:
+def dump_line(line: Line) -> list[Any]:
     """Plain lists of plain values, for JSON."""
     return [
         [getattr(line, name) for name in _SCALARS],
-        sorted(line.final_until_ms.items()),
         [list(stretch) for stretch in line.pending],
         [list(hold) for hold in line.holds],
         dict(line.talk_ms),
@@ -243,14 +215,13 @@ def dump_state(line: Line) -> list[Any]:
     ]
 
 
-def load_state(data: list[Any]) -> Line:
-    """The line of which `dump_state` made `data`."""
-    scalars, finals, pending, holds, talk_ms, chars = data
+def load_line(data: list[Any]) -> Line:
+    """The line of which `dump_line` made `data`."""
+    scalars, pending, holds, talk_ms, chars = data
     return Line(
         **dict(zip(_SCALARS, scalars, strict=True)),
-        final_until_ms=dict(finals),
         pending=tuple((start, end, channel) for start, end, channel in pending),
         holds=tuple((start, end) for start, end in holds),
-        talk_ms=dict(talk_ms),
-        chars=dict(chars),
+        talk_ms=talk_ms,
+        chars=chars,
     )

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
-from processors.inspect.call_metrics import Line, coverage, dump_state, load_state, metrics, observe
+from processors.inspect import call_metrics
+from processors.inspect.call_metrics import coverage, metrics, observe
+from processors.inspect.operators.base import Call
 from processors.records import CallEnded, CallMetrics, Coverage, MediaGap, Skipped
+from tests.inspect.measuring import follow
+from tests.inspect.measuring import start as begin
 from tests.inspect.timeline import ended, held, said, started, tick
 
 
-def run(records: Iterable[object]) -> Line:
-    """The line after all records, through JSON between each two of them."""
-    line = Line()
+def run(*records: object) -> tuple[Any, Call]:
+    """Memory and call after all records; the memory goes through JSON between each two of them."""
+    call = begin(started())
+    memory = call_metrics.start(call)
     for record in records:
-        line = load_state(json.loads(json.dumps(dump_state(observe(line, record)))))
-    return line
+        call = follow(call, record)
+        memory = json.loads(json.dumps(observe(memory, record, call)))
+    return memory, call
 
 
 def measure(*records: object) -> CallMetrics:
-    return metrics(run([started(), *records]))
+    return metrics(*run(*records))
 
 
 def test_talk_and_its_ratio_are_counted_by_role() -> None:
@@ -87,29 +93,30 @@ def test_rates_are_characters_per_minute_of_speech() -> None:
 def test_coverage_of_a_finished_call_is_what_speech_reports() -> None:
     told = Coverage(audio_ms=20_000, transcribed_ms=19_000, skipped=(Skipped(reason="overload_meaning", count=2),))
     end = CallEnded(call_id="c", call_ms=10_000, at_ms=0, coverage=told)
-    found = coverage(run([started(), end]), end)
+    found = coverage(*run(end), end)
     assert (found.audio_ms, found.transcribed_ms, found.evaluated_ms) == (20_000, 19_000, 19_000)
     assert found.skipped == told.skipped
 
 
 def test_media_gaps_are_skipped_audio_and_not_told_twice() -> None:
     gap = MediaGap(call_id="c", channel=0, start_ms=1000, end_ms=1500, reason="packet_loss")
-    line = run([started(), gap, tick(4000)])
-    found = coverage(line)
+    memory, call = run(gap, tick(4000))
+    found = coverage(memory, call)
     assert found.audio_ms == 7500
     assert found.skipped == (Skipped(reason="media_gap", amount_ms=500),)
     told = Coverage(audio_ms=7500, transcribed_ms=7500, skipped=(Skipped(reason="media_gap", amount_ms=500),))
     end = CallEnded(call_id="c", call_ms=4000, at_ms=0, coverage=told)
-    assert coverage(observe(line, end), end).skipped == told.skipped
+    assert coverage(memory, call, end).skipped == told.skipped
 
 
 def test_what_rules_left_out_is_not_evaluated() -> None:
     left_out = (Skipped(reason="rule_time", amount_ms=300),)
     told = CallEnded(call_id="c", call_ms=1000, at_ms=0, coverage=Coverage(audio_ms=1000, transcribed_ms=1000))
-    assert coverage(Line(), told, left_out).evaluated_ms == 700
+    assert coverage(*run(), told, left_out).evaluated_ms == 700
 
 
 def test_a_channel_that_never_becomes_final_does_not_grow_the_state() -> None:
-    line = run([started(), *(said(0, n * 1000, n * 1000 + 500) for n in range(1000))])
-    assert len(line.pending) <= 256
-    assert metrics(observe(line, ended(1_000_000))).silence_ms == 500_000
+    records = [said(0, n * 1000, n * 1000 + 500) for n in range(1000)]
+    memory, _ = run(*records)
+    assert len(json.dumps(memory)) < 800
+    assert measure(*records, ended(1_000_000)).silence_ms == 500_000
