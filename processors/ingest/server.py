@@ -223,10 +223,16 @@ class Stream:
                 self._end("hangup", "")
                 await self._close(1000, "")
                 return
+            wait_s = self._pace.wait_s(self.heard_s, self._call_ms(event))
             self._handle(event)
-            wait_s = self._pace.wait_s(self.heard_s, self.call.end_ms if self.call else 0)
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
+
+    def _call_ms(self, event: twilio.Event) -> int:
+        """How far the stream says it is."""
+        if isinstance(event, twilio.Media) and event.timestamp_ms is not None:
+            return event.timestamp_ms
+        return self.call.end_ms if self.call else 0
 
     def _handle(self, event: twilio.Event) -> None:
         """What the event means for the call."""
