@@ -1,7 +1,7 @@
 """Renders `processors/records.py` from the Avro schemas, which are the only declaration of a record.
 
-`python -m processors.runtime.codegen` rewrites the file and pins an id for each schema that changed; a test fails when
-either differs from the schemas.
+`python -m processors.runtime.codegen` rewrites the file and `schemas/README.md`, and pins an id for each schema that
+changed; a test fails when one of them is not current.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from processors.runtime.pins import pin
+from processors.runtime import catalogue
+from processors.runtime.compatibility import incompatible, level
+from processors.runtime.errors import UserError
+from processors.runtime.pins import load_pins, pin
+from processors.topology import load
 
 Schema = dict[str, Any]
 
@@ -157,9 +161,15 @@ def _render_record(record: Schema, types: dict[str, Schema]) -> str:
 
 
 def main() -> None:
-    """Rewrite processors/records.py and pin the versions."""
-    pin(load_schemas(ROOT / "schemas"), ROOT / "schemas")
-    (ROOT / "processors" / "records.py").write_text(render(load_schemas(ROOT / "schemas")), encoding="utf-8")
+    """Rewrite what is generated from the schemas: the records, the pinned versions, the reference."""
+    folder, schemas, topology = ROOT / "schemas", load_schemas(ROOT / "schemas"), load()
+    released = load_pins(folder) if (folder / "ids.json").exists() else {}
+    for schema in schemas:
+        for reason in incompatible(schema, released, level(schema["name"], topology)):
+            raise UserError(f"schemas/{schema['name']}.avsc {reason}; give new fields a default, keep the old ones")
+    pin(schemas, folder)
+    (ROOT / "processors" / "records.py").write_text(render(schemas), encoding="utf-8")
+    (folder / "README.md").write_text(catalogue.render(schemas, topology, load_pins(folder)), encoding="utf-8")
 
 
 if __name__ == "__main__":
