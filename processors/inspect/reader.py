@@ -26,9 +26,9 @@ MAX_SECONDS = 24 * 3600
 """Longest time that a rule may speak of: a day."""
 
 Node = yaml.Node
-Role_WORDS = ("agent", "customer", "mixed")
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
+_ID = re.compile(r"\w[\w.\-]{0,79}")
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -80,6 +80,8 @@ class Reader:
     problems: list[Problem] = field(default_factory=list)
     scope_role: str = ""
     """The default role of the rule that is being read; operators with a role of their own may use it."""
+    mentions: list[tuple[str, Place]] = field(default_factory=list)
+    """Rules that other rules speak of, with the place, checked when all files are read."""
 
     def place(self, node: Node) -> Place:
         """Where `node` begins."""
@@ -138,7 +140,7 @@ class Reader:
 
     def text(self, node: Node, what: str, *, longest: int = MAX_TEXT_CHARS, empty: bool = False) -> str:
         """A text; '' when it is none."""
-        if not isinstance(node, yaml.ScalarNode) or (node.tag.endswith(":null") and node.value in _NULLS):
+        if not isinstance(node, yaml.ScalarNode) or (node.style is None and node.value in _NULLS):
             self.problem(node, f"{what} must be a text, not {describe(node)}")
             return ""
         value = str(node.value).strip()
@@ -225,6 +227,15 @@ class Reader:
         before = len(self.problems)
         value = self.number(node, what, above=above, most=MAX_SECONDS * 1000)
         return round(value) if len(self.problems) == before else default_ms
+
+
+def read_id(node: Node, reader: Reader, what: str) -> str:
+    """A name that may stand in ids and paths."""
+    value = reader.text(node, what, longest=80)
+    if value and _ID.fullmatch(value) is None:
+        reader.problem(node, f"{what} may have letters, digits, '-', '_' and '.', but is '{clip(value)}'")
+        return ""
+    return value
 
 
 def scalar(node: Node) -> str:

@@ -8,9 +8,16 @@ from processors.inspect.operators.duration import Duration
 from processors.inspect.operators.emotion import Emotion
 from processors.inspect.operators.hold import Hold
 from processors.inspect.operators.level import Level
+from processors.inspect.operators.matches import Matches
+from processors.inspect.operators.must_say import MustSay
+from processors.inspect.operators.near import Near
 from processors.inspect.operators.overlap import Overlap
 from processors.inspect.operators.rate import Rate
+from processors.inspect.operators.repeated import Repeated
 from processors.inspect.operators.response_time import ResponseTime
+from processors.inspect.operators.rule import RuleOperator
+from processors.inspect.operators.said import Said
+from processors.inspect.operators.sequence import Sequence
 from processors.inspect.operators.silence import Silence
 from processors.inspect.operators.speaker import Speaker
 from processors.inspect.operators.talk_ratio import TalkRatio
@@ -21,9 +28,16 @@ ALL: tuple[type[Operator], ...] = (
     Emotion,
     Hold,
     Level,
+    Matches,
+    MustSay,
+    Near,
     Overlap,
     Rate,
+    Repeated,
     ResponseTime,
+    RuleOperator,
+    Said,
+    Sequence,
     Silence,
     Speaker,
     TalkRatio,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 from processors.inspect.reader import Node, Reader
 from processors.records import (
@@ -26,7 +26,11 @@ from processors.records import (
     Utterance,
 )
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+if TYPE_CHECKING:
+    from processors.inspect.spoken import Spoken
+    from processors.inspect.tree import Condition
+
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """Memory of a machine. It must survive JSON unchanged (lists, not tuples) and is never changed in place."""
 
 TimelineRecord: TypeAlias = (
@@ -120,6 +124,8 @@ class Operator:
     """JSON Schema of the argument."""
     takes_role: ClassVar[bool] = True
     """Whether the modifier `role` and the scope's role filter the hits; false for those with `of` or `by`."""
+    placed: ClassVar[bool] = True
+    """Whether hits have a place in the call; false for facts about the call as a whole, such as its attributes."""
 
     @classmethod
     def read(cls, node: Node, reader: Reader) -> Self | None:
@@ -131,9 +137,9 @@ class Operator:
         """How long after its start a hit may become known beyond the frontier (a silence of 8 s: 8,000)."""
         return 0
 
-    def roles(self) -> tuple[str, ...]:
-        """Roles whose transcript the operator waits for, when it knows better than the modifier `role`."""
-        return ()
+    def role_of(self) -> str:
+        """Role whose transcript an absence waits for; '' leaves it to the modifier `role`."""
+        return ""
 
 
 class Measuring(Operator):
@@ -149,3 +155,58 @@ class Measuring(Operator):
     def observe(self, memory: Json, record: Any, call: Call) -> tuple[Json, list[Hit]]:
         """New memory and the hits that this record proves. Each hit is returned once, when it is certain."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A phrase or pattern found in one text: characters [char_from, char_to) of the joined text (see `speech`)."""
+
+    slot: int
+    """Index of the phrase within its operator."""
+    char_from: int
+    char_to: int
+
+
+class Text(Operator):
+    """An operator over the words of one utterance. It gives phrases or patterns to the common automata."""
+
+    @property
+    def partials(self) -> bool:
+        """Whether partials are looked at; false waits for the finished utterance."""
+        return True
+
+    @property
+    def every(self) -> bool:
+        """Whether `hits` is wanted for every finished utterance, with or without finds."""
+        return False
+
+    def phrases(self) -> tuple[str, ...]:
+        """Phrases to look for, in the order of their slots."""
+        return ()
+
+    def sounds(self) -> frozenset[str] | None:
+        """Confusion pairs under which phrases match by sound; None: by character only."""
+        return None
+
+    def patterns(self) -> tuple[tuple[str, bool], ...]:
+        """Regular expressions to look for: (pattern, on the written form)."""
+        return ()
+
+    def hits(self, finds: list[Find], spoken: Spoken) -> list[Hit]:
+        """Hits in one text, from all finds of the operator in it."""
+        raise NotImplementedError
+
+
+class Combining(Operator):
+    """An operator that is short for a combination of other conditions."""
+
+    @classmethod
+    def condition(cls, node: Node, reader: Reader, role: str, nested: Nested) -> Condition | None:
+        """The combination, read from the argument; `role` is the role in force."""
+        raise NotImplementedError
+
+
+class Nested(Protocol):
+    """Reads a condition inside an operator; `anchored`: there is something that windows can refer to."""
+
+    def __call__(self, node: Node, *, anchored: bool) -> Condition | None: ...

@@ -1,0 +1,300 @@
+"""Rule files to typed rules: every mistake with file, line, column, cause and the nearest valid name.
+
+    parsed = parse({"sales.yaml": text})
+    parsed.problems        # sorted; a rule set with problems that are no warnings can not be compiled
+
+A file holds documents separated by `---`; each is a rule (`id`, `when`), a flow (`flow`) or a scheme (`scheme`). No text
+whatsoever makes `parse` raise. Compiling is `book`'s work, judging `engine`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final, get_args
+
+import yaml
+
+from processors.inspect.conditions import ROLES, ConditionReader
+from processors.inspect.examples import Example, read_examples
+from processors.inspect.reader import Node, Place, Problem, Reader, clip, nearest, read_id, scalar
+from processors.inspect.tree import Condition, Group, RuleHit
+from processors.inspect.yaml_nodes import documents
+from processors.records import Direction, Severity
+
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
+MAX_RULES: Final = 20_000
+MAX_POINTS: Final = 10_000
+KINDS: Final = ("id", "flow", "scheme")
+RULE_KEYS: Final = (
+    "id", "name", "severity", "points", "fatal", "scope", "when", "alert", "explain", "examples",
+)  # fmt: skip
+SCOPE_KEYS: Final = ("role", "scenario", "queue", "team", "direction", "from", "until")
+CHINA: Final = timezone(timedelta(hours=8))
+"""Dates in a scope without an offset mean this time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """To which calls a rule applies. What a call does not say about itself excludes nothing."""
+
+    role: str = ""
+    scenario: tuple[str, ...] = ()
+    queue: tuple[str, ...] = ()
+    team: tuple[str, ...] = ()
+    direction: tuple[str, ...] = ()
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+    def covers(self, scenario: str, queue: str, team_id: str, direction: str, at_ms: int) -> bool:
+        """Whether a call that began at `at_ms` is in the scope."""
+        return (
+            (not self.scenario or scenario in ("", *self.scenario))
+            and (not self.queue or queue in ("", *self.queue))
+            and (not self.team or team_id in ("", *self.team))
+            and (not self.direction or direction in ("unknown", *self.direction))
+            and (self.from_ms is None or at_ms >= self.from_ms)
+            and (self.until_ms is None or at_ms < self.until_ms)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, as written."""
+
+    rule_id: str
+    name: str
+    severity: Severity
+    points: float
+    fatal: bool
+    scope: Scope
+    when: Condition
+    explain: str
+    version: str
+    """First 12 hex digits of SHA-256 over its canonical JSON without the examples."""
+    place: Place
+    alert: Any = None
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(slots=True)
+class ParsedRules:
+    """What was read from the files of one rule set."""
+
+    rules: list[Rule] = field(default_factory=list)
+    flows: list[Any] = field(default_factory=list)
+    schemes: list[Any] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    version: str = ""
+    """First 12 hex digits of SHA-256 over the sorted files."""
+
+    @property
+    def errors(self) -> list[Problem]:
+        """Problems that forbid to compile."""
+        return [problem for problem in self.problems if not problem.warning]
+
+
+def ruleset_version(files: Mapping[str, str | bytes]) -> str:
+    """First 12 hex digits of SHA-256 over the sorted files."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        content = files[name]
+        data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+        for part in (name.encode("utf-8", "surrogatepass"), data):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.hexdigest()[:12]
+
+
+def parse(files: Mapping[str, str | bytes]) -> ParsedRules:
+    """Read all files of a rule set, by name. Never raises because of their content."""
+    parsed = ParsedRules(version=ruleset_version(files))
+    places: dict[tuple[str, str], Place] = {}
+    mentions: list[tuple[str, Place]] = []
+    for name in sorted(files):
+        reader = Reader(name)
+        text = _decoded(files[name], reader)
+        found = documents(reader, text) if text is not None else []
+        if not found and not reader.problems:
+            reader.problems.append(Problem(name, 1, 1, "the file is empty", "write a rule (id, when) into it"))
+        for node in found:
+            _document(node, reader, parsed, places)
+        mentions += reader.mentions
+        parsed.problems += reader.problems
+    if len(parsed.rules) > MAX_RULES:
+        place = parsed.rules[MAX_RULES].place
+        parsed.problems.append(
+            Problem(place.file, place.line, place.column, f"more than {MAX_RULES} rules in one rule set")
+        )
+    _check_mentions(parsed, mentions)
+    parsed.problems.sort()
+    return parsed
+
+
+def _decoded(content: str | bytes, reader: Reader) -> str | None:
+    if isinstance(content, str):
+        return content
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        message = f"the file is not UTF-8 (byte 0x{content[error.start]:02x})"
+        reader.problems.append(Problem(reader.file, line, column, message, "save it as UTF-8"))
+        return None
+
+
+def _document(node: Node, reader: Reader, parsed: ParsedRules, places: dict[tuple[str, str], Place]) -> None:
+    if isinstance(node, yaml.ScalarNode) and not scalar(node).strip():
+        return  # an empty document between two separators
+    if not isinstance(node, yaml.MappingNode):
+        reader.problem(node, "a rule must be a mapping with 'id' and 'when'", "separate rules by a line ---")
+        return
+    keys = [scalar(key) for key, _ in node.value]
+    if "flow" in keys:
+        from processors.inspect.flow_files import read_flow
+
+        flow = read_flow(node, reader)
+        if flow is not None and _new(node, "flow", flow.flow_id, reader, places):
+            parsed.flows.append(flow)
+    elif "scheme" in keys:
+        from processors.inspect.scheme_files import read_scheme
+
+        scheme = read_scheme(node, reader)
+        if scheme is not None and _new(node, "scheme", scheme.scheme_id, reader, places):
+            parsed.schemes.append(scheme)
+    else:
+        rule = read_rule(node, reader)
+        if rule is not None and _new(node, "id", rule.rule_id, reader, places):
+            parsed.rules.append(rule)
+
+
+def _new(node: Node, kind: str, name: str, reader: Reader, places: dict[tuple[str, str], Place]) -> bool:
+    at = next((value for key, value in node.value if scalar(key) == kind), node)
+    first = places.setdefault((kind, name), reader.place(at))
+    if first != reader.place(at):
+        reader.problem(at, f"the {'rule' if kind == 'id' else kind} '{clip(name)}' exists already at {first}")
+        return False
+    return True
+
+
+def read_rule(node: Node, reader: Reader) -> Rule | None:
+    """One rule; None when it can not be used at all."""
+    before = len(reader.problems)
+    found = reader.mapping(node, "a rule", RULE_KEYS, ("id", "when"))
+    rule_id = read_id(found["id"], reader, "'id'") if "id" in found else ""
+    scope = read_scope(found["scope"], reader) if "scope" in found else Scope()
+    points = reader.number(found["points"], "'points'", least=-MAX_POINTS, most=MAX_POINTS) if "points" in found else 0
+    fatal = reader.flag(found["fatal"], "'fatal'") if "fatal" in found else False
+    if fatal and "points" in found:
+        reader.problem(found["points"], "'points' and 'fatal' exclude each other", "a fatal rule fails the whole call")
+    severity = reader.choice(found["severity"], "'severity'", SEVERITIES, "medium") if "severity" in found else "medium"
+    name = reader.text(found["name"], "'name'") if "name" in found else rule_id
+    explain = reader.text(found["explain"], "'explain'") if "explain" in found else ""
+    alert = _alert(found["alert"], reader) if "alert" in found else None
+    when = ConditionReader(reader).read(found["when"], role=scope.role) if "when" in found else None
+    examples = read_examples(found["examples"], reader, scope.from_ms, scope.until_ms) if "examples" in found else ()
+    if len(reader.problems) == before and not examples:
+        reader.problem(found["id"], f"the rule '{rule_id}' has no examples", "it can not be published", warning=True)
+    if when is None or not rule_id:
+        return None
+    plain = {key: _plain(value) for key, value in found.items() if key != "examples"}
+    canonical = json.dumps(plain, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    version = hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    level: Severity = next(level for level in SEVERITIES if level == severity)
+    return Rule(rule_id, name, level, points, fatal, scope, when, explain, version, reader.place(node), alert, examples)
+
+
+def read_scope(node: Node, reader: Reader) -> Scope:
+    found = reader.mapping(node, "'scope'", SCOPE_KEYS)
+    role = reader.choice(found["role"], "'role'", ROLES, "any").replace("any", "") if "role" in found else ""
+    lists = {
+        key: reader.texts(found[key], f"'{key}'") if isinstance(found[key], yaml.SequenceNode)
+        else tuple(filter(None, [reader.text(found[key], f"'{key}'")]))
+        for key in ("scenario", "queue", "team") if key in found
+    }  # fmt: skip
+    direction = reader.choices(found["direction"], "'direction'", DIRECTIONS) if "direction" in found else ()
+    times = {key: _instant(found[key], reader, f"'{key}'") for key in ("from", "until") if key in found}
+    from_ms, until_ms = times.get("from"), times.get("until")
+    if from_ms is not None and until_ms is not None and until_ms <= from_ms:
+        reader.problem(found["until"], "'until' is not after 'from', so the rule never applies")
+    return Scope(
+        role, lists.get("scenario", ()), lists.get("queue", ()), lists.get("team", ()), direction, from_ms, until_ms
+    )
+
+
+def _instant(node: Node, reader: Reader, what: str) -> int | None:
+    value = reader.text(node, what)
+    try:
+        at = datetime.fromisoformat(value)
+        return round((at if at.tzinfo else at.replace(tzinfo=CHINA)).astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        if value:
+            reader.problem(node, f"{what} must be a date or a time like 2026-01-31 or 2026-01-31T09:00+08:00")
+        return None
+
+
+def _alert(node: Node, reader: Reader) -> Any:
+    from processors.inspect.alerts import read_alert
+
+    return read_alert(node, reader)
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return {scalar(key): _plain(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(value) for value in node.value]
+    return node.value
+
+
+def mentioned(condition: Condition | None) -> set[str]:
+    """Rules of which a condition speaks."""
+    if condition is None:
+        return set()
+    names = {condition.rule_id} if isinstance(condition, RuleHit) else set()
+    nested = [*condition.of] if isinstance(condition, Group) else []
+    for child in (*nested, condition.window.after, condition.window.before):
+        names |= mentioned(child)
+    return names
+
+
+def _check_mentions(parsed: ParsedRules, mentions: list[tuple[str, Place]]) -> None:
+    rules = {rule.rule_id: rule for rule in parsed.rules}
+    for name, place in mentions:
+        if name not in rules:
+            parsed.problems.append(
+                Problem(place.file, place.line, place.column, f"no rule '{clip(name)}'", nearest(name, rules))
+            )
+    speaks_of = {name: mentioned(rule.when) & rules.keys() for name, rule in rules.items()}
+    settled: set[str] = set()
+    for name in rules:
+        circle = _circle(name, speaks_of, settled)
+        if circle:
+            place = rules[circle[0]].place
+            message = "rules that wait for each other: " + " -> ".join(circle)
+            parsed.problems.append(Problem(place.file, place.line, place.column, message))
+
+
+def _circle(start: str, speaks_of: Mapping[str, set[str]], settled: set[str]) -> list[str]:
+    """A circle of rules that can be reached from `start`, or []; without recursion. Visited rules become settled."""
+    path: dict[str, None] = {}
+    stack: list[tuple[str, bool]] = [(start, False)]
+    while stack:
+        name, done = stack.pop()
+        if done:
+            path.popitem()
+            settled.add(name)
+        elif name in path:
+            settled.update(path)
+            names = list(path)
+            return [*names[names.index(name) :], name]
+        elif name not in settled:
+            path[name] = None
+            stack.append((name, True))
+            stack.extend((other, False) for other in sorted(speaks_of[name]))
+    return []

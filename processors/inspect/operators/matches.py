@@ -1,0 +1,135 @@
+"""`matches`: a regular expression is found in an utterance.
+
+    matches: "(保证|肯定).{0,6}(下款|放款)"
+    matches: {regex: "[0-9]{4,}", written: true}      # on the written form, after inverse text normalisation
+
+Expressions run in linear time (RE2): back-references and look-around are refused when the rule is read. All expressions
+of a rule set are searched in one pass; only those that occur are searched again for their places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import re2
+
+from processors.inspect.operators.base import Find, Hit, Text
+from processors.inspect.operators.said import MAX_HITS, apart
+from processors.inspect.reader import Node, Reader, clip, scalar
+
+if TYPE_CHECKING:
+    from processors.inspect.spoken import Spoken
+
+MAX_REGEX_CHARS = 500
+MAX_REGEX_BYTES = 1 << 20
+"""Most memory of the program of one expression; beyond it the expression is refused as too large."""
+_LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
+
+
+@dataclass(frozen=True, slots=True)
+class Matches(Text):
+    """`regex` occurs in the spoken or the written form of one utterance."""
+
+    word: ClassVar[str] = "matches"
+    schema: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["regex"],
+                "properties": {
+                    "regex": {"type": "string", "maxLength": MAX_REGEX_CHARS},
+                    "without": {"type": "string", "description": "The utterance must not contain this as well."},
+                    "written": {"type": "boolean"},
+                    "on": {"enum": ["partial", "final"]},
+                },
+            },
+        ]
+    }
+
+    regex: str
+    written: bool = False
+    without: str = ""
+    on: str = "partial"
+
+    @classmethod
+    def read(cls, node: Node, reader: Reader) -> Self | None:
+        """From the expression alone or {regex, without, written, on}."""
+        if isinstance(node.value, str):
+            regex = read_regex(node, reader)
+            return cls(regex) if regex else None
+        found = reader.mapping(node, "'matches'", ("regex", "without", "written", "on"), ("regex",))
+        regex = read_regex(found["regex"], reader) if "regex" in found else ""
+        without = read_regex(found["without"], reader) if "without" in found else ""
+        written = reader.flag(found["written"], "'written'") if "written" in found else False
+        on = reader.choice(found["on"], "'on' of 'matches'", ("partial", "final")) if "on" in found else "partial"
+        return cls(regex, written, without, on) if regex else None
+
+    @property
+    def partials(self) -> bool:
+        """Partials have no written form."""
+        return self.on == "partial" and not self.written
+
+    def patterns(self) -> tuple[tuple[str, bool], ...]:
+        """The expression; what must not occur is searched when it has been found."""
+        return ((self.regex, self.written),)
+
+    def hits(self, finds: list[Find], spoken: Spoken) -> list[Hit]:
+        """One hit for each place."""
+        form = getattr(spoken.record, "written", "") if self.written else spoken.text
+        if self.without and finds and compile_regex(self.without).search(form) is not None:
+            return []
+        return [spoken.hit([(find.char_from, find.char_to)]) for find in apart(finds)[:MAX_HITS]]
+
+
+def compile_regex(regex: str) -> Any:
+    """The compiled expression; re2.error when RE2 can not do it."""
+    options = re2.Options()
+    options.max_mem = MAX_REGEX_BYTES
+    options.log_errors = False
+    return re2.compile(regex, options)
+
+
+def read_regex(node: Node, reader: Reader) -> str:
+    """An expression that RE2 can run and that needs at least one character; '' and a problem otherwise."""
+    regex = reader.text(node, "a regular expression", longest=MAX_REGEX_CHARS)
+    if not regex or len(scalar(node)) > MAX_REGEX_CHARS:
+        return ""
+    try:
+        empty = compile_regex(regex).search("") is not None
+    except re2.error as error:
+        _explain(node, reader, regex, error)
+        return ""
+    if empty:
+        reader.problem(node, f"the expression '{clip(regex)}' matches the empty text, so it would always hit")
+        return ""
+    return regex
+
+
+def _explain(node: Node, reader: Reader, regex: str, error: re2.error) -> None:
+    reason = error.args[0] if error.args else "can not be compiled"
+    reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    quote = 1 if getattr(node, "style", None) else 0
+    for look in _LOOKAROUND:
+        if look in regex:
+            at = regex.index(look)
+            reader.problem(
+                node,
+                f"look-around '{look}' can not run in linear time (character {at + 1} of the expression)",
+                "use 'without' of 'matches', or 'not'",
+                offset=at + quote,
+            )
+            return
+    for at in range(len(regex) - 1):
+        if regex[at] == "\\" and regex[at + 1].isdigit() and (at == 0 or regex[at - 1] != "\\"):
+            reader.problem(
+                node,
+                f"a back-reference '{regex[at : at + 2]}' can not run in linear time (character {at + 1})",
+                offset=at + quote,
+            )
+            return
+    _, _, fragment = reason.rpartition(": ")
+    at = max(regex.find(fragment), 0) if fragment else 0
+    reader.problem(node, f"bad regular expression: {clip(reason, 120)} (character {at + 1})", offset=at + quote)

@@ -1,0 +1,159 @@
+"""`said`: words are spoken in one utterance.
+
+said: [保证下款, 包过]                          # short for {any: [...]}
+said: {any: [保证下款, 包过], homophones: true}
+said: {all: [利率, 浮动]}                       # each of them in one utterance
+said: {at_least: 2, of: [姓名, 电话, 地址]}      # two different ones
+said: {none: [您, 请]}                          # a finished utterance without any of them
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from processors.inspect.operators.base import Find, Hit, Text
+from processors.inspect.reader import Node, Reader, describe, nearest, scalar
+from processors.inspect.sounds import CONFUSIONS, normal
+
+if TYPE_CHECKING:
+    from processors.inspect.spoken import Spoken
+
+MAX_HITS = 8
+"""Occurrences in one utterance that are kept."""
+KINDS = ("any", "all", "none", "of")
+
+PHRASES: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"type": ["string", "number"]}}
+HOMOPHONES: dict[str, Any] = {
+    "oneOf": [{"type": "boolean"}, {"type": "array", "items": {"enum": list(CONFUSIONS)}}],
+    "description": "Match by toneless syllable as well; a list names pairs that count as equal.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Text):
+    """`least` different phrases of `wanted` are in one utterance; 0: none of them is."""
+
+    word: ClassVar[str] = "said"
+    schema: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            PHRASES,
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "any": PHRASES,
+                    "all": PHRASES,
+                    "none": PHRASES,
+                    "of": PHRASES,
+                    "at_least": {"type": "integer", "minimum": 1},
+                    "homophones": HOMOPHONES,
+                    "on": {"enum": ["partial", "final"]},
+                },
+            },
+        ]
+    }
+
+    wanted: tuple[str, ...]
+    least: int = 1
+    pairs: frozenset[str] | None = None
+    on: Literal["partial", "final"] = "partial"
+
+    @classmethod
+    def read(cls, node: Node, reader: Reader) -> Self | None:
+        """From a list or {any|all|none|at_least+of: [...], homophones, on}."""
+        what = cls.word
+        if not hasattr(node, "value") or isinstance(node.value, str):
+            reader.problem(node, f"'{what}' must be a list of phrases or a mapping, not {describe(node)}")
+            return None
+        if not node.value or not isinstance(node.value[0], tuple):
+            return cls(read_phrases(node, reader, what))
+        found = reader.mapping(node, f"'{what}'", (*KINDS, "at_least", "homophones", "on"))
+        kinds = [kind for kind in KINDS if kind in found]
+        if len(kinds) != 1:
+            given = " and ".join(f"'{kind}'" for kind in kinds) or "none of them"
+            reader.problem(node, f"'{what}' needs exactly one of any, all, none, of; it has {given}")
+            return None
+        kind = kinds[0]
+        phrases = read_phrases(found[kind], reader, f"'{kind}' of '{what}'")
+        least = {"any": 1, "all": len(phrases), "none": 0}.get(kind, 1)
+        if kind == "of":
+            if "at_least" not in found:
+                reader.problem(node, f"'of' in '{what}' needs 'at_least'")
+            else:
+                least = reader.count(found["at_least"], f"'at_least' of '{what}'")
+                if phrases and least > len(phrases):
+                    reader.problem(
+                        found["at_least"], f"'at_least' is {least}, but 'of' has only {len(phrases)} phrases"
+                    )
+        elif "at_least" in found:
+            reader.problem(found["at_least"], f"'at_least' of '{what}' goes with 'of', not with '{kind}'")
+        pairs = read_homophones(found["homophones"], reader) if "homophones" in found else None
+        on = reader.choice(found["on"], f"'on' of '{what}'", ("partial", "final")) if "on" in found else "partial"
+        return cls(phrases, least, pairs, "final" if on == "final" else "partial") if phrases else None
+
+    @property
+    def partials(self) -> bool:
+        """That words are missing is known only when the utterance is finished."""
+        return self.on == "partial" and self.least > 0
+
+    @property
+    def every(self) -> bool:
+        """Utterances without any find matter to `none`."""
+        return self.least == 0
+
+    def phrases(self) -> tuple[str, ...]:
+        """All phrases."""
+        return self.wanted
+
+    def sounds(self) -> frozenset[str] | None:
+        """Confusion pairs, or None."""
+        return self.pairs
+
+    def hits(self, finds: list[Find], spoken: Spoken) -> list[Hit]:
+        """`any`: one hit for each occurrence; `all`, `at_least`: one over the first occurrences; `none`: the whole."""
+        if self.least == 0:
+            own = [find for find in finds if find.char_from >= spoken.offset]
+            return [] if own or not spoken.final or not spoken.record.text else [spoken.whole()]
+        if self.least == 1:
+            return [spoken.hit([(find.char_from, find.char_to)]) for find in apart(finds)[:MAX_HITS]]
+        firsts: dict[int, Find] = {}
+        for find in finds:
+            firsts.setdefault(find.slot, find)
+        if len(firsts) < self.least:
+            return []
+        spans = sorted((find.char_from, find.char_to) for find in firsts.values())
+        return [spoken.hit(spans[:MAX_HITS])]
+
+
+def read_phrases(node: Node, reader: Reader, what: str) -> tuple[str, ...]:
+    """A list of phrases with something to hear in each."""
+    phrases = reader.texts(node, what)
+    for item in reader.items(node, what) if phrases else []:
+        if scalar(item).strip() and not normal(scalar(item)):
+            reader.problem(item, f"{describe(item)} has no character that can be heard")
+    return phrases
+
+
+def read_homophones(node: Node, reader: Reader) -> frozenset[str] | None:
+    """true, false, or a list of confusion pairs in either order."""
+    if not isinstance(node.value, list):
+        return frozenset() if reader.flag(node, "'homophones'") else None
+    pairs = set()
+    for item in reader.items(node, "'homophones'"):
+        first, _, second = reader.text(item, "a pair of 'homophones'").partition("/")
+        pair = next((pair for pair in (f"{first}/{second}", f"{second}/{first}") if pair in CONFUSIONS), "")
+        if pair:
+            pairs.add(pair)
+        else:
+            reader.problem(item, f"no confusion pair {describe(item)}", nearest(scalar(item), CONFUSIONS))
+    return frozenset(pairs)
+
+
+def apart(finds: list[Find]) -> list[Find]:
+    """Finds that do not overlap: of two that do, the one that begins first, then the longer one."""
+    kept: list[Find] = []
+    for find in finds:
+        if not kept or find.char_from >= kept[-1].char_to:
+            kept.append(find)
+    return kept

@@ -1,0 +1,106 @@
+"""Runs the examples of rules through the engine and compares what they find with what they promise.
+
+The examples are calls like any others: the whole rule set judges them, and what stands at the end counts for the rule
+that the example belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from processors.inspect.book import CompiledRule, RuleBook
+from processors.inspect.engine import Output, step
+from processors.inspect.examples import Example, timeline
+from processors.inspect.operators.base import TimelineRecord
+from processors.inspect.state import CallState
+from processors.records import Violation
+
+TOLERANCE_MS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One example and what came of it; `message` is empty when it keeps its promise."""
+
+    rule_id: str
+    number: int
+    example: Example
+    found: tuple[Violation, ...]
+    message: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the example does what it promises."""
+        return not self.message
+
+
+def replay(book: RuleBook, records: Iterable[TimelineRecord]) -> list[Output]:
+    """All outputs of one call, in order."""
+    state: CallState | None = None
+    outputs: list[Output] = []
+    for position, record in enumerate(records):
+        state, more = step(book, state, record, position)
+        outputs += more
+    return outputs
+
+
+def standing(outputs: Iterable[Output]) -> list[Violation]:
+    """Violations that stand at the end, in their last version, in the order in which they were first found."""
+    latest: dict[str, Violation] = {}
+    for output in outputs:
+        if isinstance(output, Violation):
+            latest[output.violation_id] = output
+    return [violation for violation in latest.values() if violation.state != "retracted"]
+
+
+def run_examples(book: RuleBook) -> list[Outcome]:
+    """All examples of all rules, in the order of the files."""
+    rules = sorted((one for one in book.rules if not one.hidden), key=lambda one: one.rule.place)
+    return [
+        run_example(book, compiled, number, example)
+        for compiled in rules
+        for number, example in enumerate(compiled.rule.examples, 1)
+    ]
+
+
+def run_example(book: RuleBook, compiled: CompiledRule, number: int, example: Example) -> Outcome:
+    """One example of one rule."""
+    found = [
+        violation
+        for violation in standing(replay(book, timeline(example)))
+        if violation.rule_id == compiled.rule.rule_id
+    ]
+    return Outcome(compiled.rule.rule_id, number, example, tuple(found), _difference(example, found))
+
+
+def _difference(example: Example, found: list[Violation]) -> str:
+    """What is not as promised, or ''."""
+    if isinstance(example.hit, bool):
+        if example.hit == bool(found):
+            return ""
+        return f"found at {_seconds(found)}, but should not be" if found else "not found, but should be"
+    if len(found) != len(example.hit):
+        wanted = ", ".join(f"{second:g}" for second in example.hit)
+        return f"found {len(found)} times ({_seconds(found) or 'never'}), should be at {wanted} s"
+    open_violations = list(found)
+    for second in example.hit:
+        fitting = next((one for one in open_violations if _at(one, round(second * 1000), example)), None)
+        if fitting is None:
+            return f"not found at {second:g} s, but at {_seconds(open_violations)}"
+        open_violations.remove(fitting)
+    return ""
+
+
+def _at(violation: Violation, wanted_ms: int, example: Example) -> bool:
+    """Whether a violation is where an example says: at its beginning or end, at the beginning of the line that
+    triggers it, or at the call time when it is found."""
+    lines = [line.start_ms for line in example.lines if line.start_ms <= violation.start_ms < line.end_ms]
+    proved_ms = violation.audio_at_ms - example.at_ms
+    times = (violation.start_ms, violation.end_ms, violation.call_ms, proved_ms, *lines)
+    return any(abs(time - wanted_ms) <= TOLERANCE_MS for time in times)
+
+
+def _seconds(found: list[Violation]) -> str:
+    return ", ".join(f"{violation.start_ms / 1000:g} s" for violation in found)
