@@ -24,7 +24,7 @@ from processors.commands.following import Following
 from processors.commands.stack import play_path, print_addresses
 from processors.commands.verdicts import Expectation, compare, read_expectations
 from processors.commands.wall import Wall, Words, clock
-from processors.records import Violation
+from processors.records import AnyRecord, Violation
 from processors.runtime.settings import load_settings
 from processors.runtime.supervisor import Stack
 
@@ -60,10 +60,10 @@ def demo(keep: bool) -> int:
         with Following(settings, TOPICS) as following, ThreadPoolExecutor(1, "playing") as pool:
             playing = pool.submit(play_path, settings, CALLS / "manifest.csv", stack.file.door, stop)
             try:
-                _watch(console, following, wall, playing, wanted, stack.check)
+                watch(console, following, wall, playing, wanted, stack.check)
             finally:
                 stop.set()
-        right = _print_verdicts(console, wall, expectations)
+        right = print_verdicts(console, wall, expectations)
         console.print(NEXT_STEPS, markup=False)
         if keep:
             console.print("still running; Ctrl-C stops everything")
@@ -71,7 +71,7 @@ def demo(keep: bool) -> int:
     return 0 if right else 1
 
 
-def _watch(
+def watch(
     console: Console,
     following: Following,
     wall: Wall,
@@ -85,8 +85,10 @@ def _watch(
     """
     played_s = 0.0
     with Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else nullcontext() as live:
-        while not wanted <= wall.scored:
-            for record in following.read(POLL_S):
+        came: list[AnyRecord] = []
+        while came or not wanted <= wall.scored:  # the last violation may come behind the last scorecard
+            came = following.read(POLL_S)
+            for record in came:
                 if getattr(record, "call_id", None) not in wanted:
                     continue  # another call on the same Kafka
                 line = wall.apply(record)
@@ -119,7 +121,7 @@ def _words(words: Words) -> Text:
     return Text(text, style="" if words.final else "dim")
 
 
-def _print_verdicts(console: Console, wall: Wall, expectations: Sequence[Expectation]) -> bool:
+def print_verdicts(console: Console, wall: Wall, expectations: Sequence[Expectation]) -> bool:
     """Expected against found; whether all is right."""
     names = {found.rule_id: found.rule_name or found.rule_id for found in wall.violations.values()}
     verdicts = compare(expectations, wall.confirmed())

@@ -23,7 +23,6 @@ from rich.table import Table
 
 from processors.commands.following import Following, Place, ends
 from processors.commands.report import CallRows, report
-from processors.commands.rulebook import publish_folder
 from processors.commands.wall import clock
 from processors.ingest import job
 from processors.ingest.folder import Planned
@@ -39,6 +38,8 @@ Speed = Literal["max", "real"]
 STALLED_S = 120.0
 """Without any record of the waiting calls for so long, they are given up."""
 STORED_S = 120.0
+SETTLED_S = 0.3
+"""A violation of another partition may reach its topic just behind the final scorecard."""
 POLL_S = 0.3
 CALLS_A_QUERY = 100
 SHOWN = 40
@@ -71,7 +72,7 @@ def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> i
     calls: list[CallRows] = []
     if planned:
         with Stack(settings, SLOTS, console.print) as stack:
-            ruleset = publish_folder(settings, rules, console.print) if rules is not None else ""
+            ruleset = _publish(settings, rules, console) if rules is not None else ""
             calls, lost = _run(settings, planned, speed, ruleset, console, stack.check)
             skipped += lost
     made = report(calls, sorted(skipped))
@@ -83,6 +84,11 @@ def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> i
             out.write_text(text, encoding="utf-8")
     _print(console, made)
     return SOME_SKIPPED if skipped else 0
+
+
+def _publish(settings: Settings, folder: Path, console: Console) -> str:
+    """Publish a folder of rules for this run; its name there. UserError when the rules are wrong."""
+    raise NotImplementedError
 
 
 def _run(
@@ -121,6 +127,7 @@ def _run(
         for call_id, path in paths.items()
         if call_id not in places
     ]
+    time.sleep(SETTLED_S)
     if places and not wait_until_stored(settings, STORED_S):
         raise Unavailable(f"the results were not stored within {STORED_S:.0f} s; look at {settings.logs / 'sink.log'}")
     found = {call_id: path for call_id, path in paths.items() if call_id in places}
