@@ -110,13 +110,13 @@ def check_kafka(settings: Settings) -> Finding:
 
 def check_model(settings: Settings) -> Finding:
     """The speech model: the shipped file and its hash, or the configured one."""
-    from processors.speech.checkpoints import resolve
+    from processors.speech.checkpoint import find_checkpoint
 
     try:
-        path = resolve(settings.asr_model)
+        path = find_checkpoint(settings.asr_model, settings.asr_model_sha256)
     except UserError as error:
         return Finding("speech model", False, str(error), "set TINGJIAN_ASR_MODEL to a .nemo file, or unset it")
-    return Finding("speech model", True, str(path))
+    return Finding("speech model", True, str(path or f"{settings.asr_model} (by name, fetched when speech starts)"))
 
 
 def check_clickhouse(settings: Settings) -> Finding:

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from processors.commands.following import Following, Place, ends
 from processors.commands.report import CallRows, report
+from processors.commands.rule_folder import publish, read_rules
 from processors.commands.wall import clock
 from processors.ingest import job
 from processors.ingest.folder import Planned
@@ -67,12 +68,15 @@ def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> i
     planned, refused = job.plan_path(settings, path)
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(f"--json {out}: name a file in a folder that exists", 2)
+    book = read_rules(rules) if rules is not None else None
     skipped = [(item.path, item.reason) for item in refused]
     console = Console(stderr=out == Path("-"), highlight=False)
+    for warning in book.warnings if book else ():
+        console.print(str(warning), style="yellow", markup=False)
     calls: list[CallRows] = []
     if planned:
         with Stack(settings, SLOTS, console.print) as stack:
-            ruleset = _publish(settings, rules, console) if rules is not None else ""
+            ruleset = publish(settings, book) if book else ""
             calls, lost = _run(settings, planned, speed, ruleset, console, stack.check)
             skipped += lost
     made = report(calls, sorted(skipped))
@@ -84,11 +88,6 @@ def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> i
             out.write_text(text, encoding="utf-8")
     _print(console, made)
     return SOME_SKIPPED if skipped else 0
-
-
-def _publish(settings: Settings, folder: Path, console: Console) -> str:
-    """Publish a folder of rules for this run; its name there. UserError when the rules are wrong."""
-    raise NotImplementedError
 
 
 def _run(
