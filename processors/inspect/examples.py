@@ -2,8 +2,8 @@
 
     says: ["agent 12.0 我们保证下款", "customer 14-16 {level_db: -6} 真的吗", "hold 20-80", "end 300"]
 
-The records go through the same engine as those of a call: utterances with token times at their close, a tick each second
-that says what is transcribed for good. Pure text to records; who compares the outcome is `trial`.
+The records go through the same engine as those of a call: utterances with token times at their close, a tick each
+second that says what is transcribed for good. Pure text to records; who compares the outcome is `trial`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     parsed = parse({"sales.yaml": text})
     parsed.problems        # sorted; a rule set with problems that are no warnings can not be compiled
 
-A file holds documents separated by `---`; each is a rule (`id`, `when`), a flow (`flow`) or a scheme (`scheme`). No text
-whatsoever makes `parse` raise. Compiling is `book`'s work, judging `engine`'s.
+A file holds documents separated by `---`; each is a rule (`id`, `when`), a flow (`flow`) or a scheme (`scheme`). No
+text whatsoever makes `parse` raise. Compiling is the work of `book`, judging that of `engine`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
     after: {said: [贷款额度]}
     within_s: 60
 
-Short for `not: {said: ...}` with the same windows. The deadline counts in transcribed time (`final_until_ms`), so that a
-phrase that is still being transcribed is never called absent; at the end of the call every deadline has passed.
+Short for `not: {said: ...}` with the same windows. The deadline counts in transcribed time (`final_until_ms`), so that
+a phrase that is still being transcribed is never called absent; at the end of the call every deadline has passed.
 """
 
 from __future__ import annotations

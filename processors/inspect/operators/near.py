@@ -11,7 +11,7 @@ the one before).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from processors.inspect.operators.base import Combining, Find, Hit, Nested, Text
@@ -115,7 +115,7 @@ class NearChars(Text):
         if self.ordered and tuple(placed) != combination:
             return None
         gaps = 0
-        for before, after in zip(placed, placed[1:], strict=False):
+        for before, after in pairwise(placed):
             gap = spoken.distance(before, after)
             if gap > self.chars or after.char_from < before.char_to:
                 return None

@@ -12,6 +12,7 @@ A step may have a distance of its own, measured from the step before it.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from processors.inspect.operators.base import Combining, Nested
@@ -34,7 +35,7 @@ class Sequence(Combining):
         kept = tuple(step for step in steps if step is not None)
         if len(kept) != len(steps) or len(kept) < 2:
             return None
-        for first, second in zip(kept, kept[1:], strict=False):
+        for first, second in pairwise(kept):
             if _negative(first) and _negative(second):
                 reader.problem(node, "two absences follow each other in 'sequence'", "join them: not: {any: [...]}")
                 return None
