@@ -90,8 +90,8 @@ class Codec:
 
     def _learn(self, schema_id: int) -> Any:
         pin = self._fetch(schema_id)
-        if pin.record not in TYPES:
-            raise BadRecord(f"schema id {schema_id} is of {pin.record}, which is no record of this system")
+        if pin.record not in self._newest:
+            raise BadRecord(f"schema id {schema_id} is of {pin.record}, which no topic carries")
         self._names[schema_id] = pin.record
         self._parsed[schema_id] = _parse(pin.schema)
         return self._parsed[schema_id]
