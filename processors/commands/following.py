@@ -22,6 +22,7 @@ from processors.runtime.settings import Settings
 Place = tuple[str, int]
 """Topic and partition."""
 
+CONSUME_S = 0.2
 BATCH_RECORDS = 500
 BYSTANDER = "tingjian-bystander"
 """Kafka's clients want the name of a group; nothing is ever committed under this one."""
@@ -115,9 +116,12 @@ def messages(settings: Settings, starts: Mapping[Place, int], upto: Mapping[Plac
     )
     try:
         consumer.assign([TopicPartition(*place, starts.get(place, 0)) for place in open_places])
+        heard_s = time.monotonic()
         while open_places:
-            batch = consumer.consume(BATCH_RECORDS, timeout=REQUEST_TIMEOUT_S)
-            if not batch:
+            batch = consumer.consume(BATCH_RECORDS, timeout=CONSUME_S)  # waits for a full batch until then
+            if batch:
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > REQUEST_TIMEOUT_S:
                 raise Unavailable("Kafka does not deliver the records that it says it has")
             for message in batch:
                 place = (str(message.topic()), int(message.partition() or 0))
