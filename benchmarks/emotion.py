@@ -20,7 +20,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from processors.inspect.emotion import EmotionState, take
+from processors.inspect.emotion import EmotionState, observe
 from processors.records import Acoustics, EmotionPoint, Utterance
 
 CALM_TEXTS = (
@@ -140,7 +140,7 @@ def points_of(utterances: Sequence[Utterance]) -> list[EmotionPoint]:
     """All points of one speaker."""
     state, points = EmotionState(), []
     for utterance in utterances:
-        state, point = take(state, utterance)
+        state, point = observe(state, utterance)
         if point is not None:
             points.append(point)
     return points

@@ -8,12 +8,17 @@ the audio and a fixed offset. Nothing here reads a clock or sends anything.
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from processors.records import Alert, EmotionPoint, Severity, Violation
+import yaml
+
+from processors.inspect.operators.base import Call
+from processors.inspect.reader import Node, Reader, clip, scalar
+from processors.records import Alert, EmotionPoint, Severity, Utterance, Violation
 
 NAMESPACE: Final = uuid.UUID("6d5f9a0e-53c1-5b0e-9b4b-0d3f9c1f6a11")
 HITS_MAX: Final = 16
@@ -231,3 +236,116 @@ def dump_emotions(state: EmotionAlerts) -> list[Any]:
 def load_emotions(data: list[Any]) -> EmotionAlerts:
     """The state of which `dump_emotions` made `data`."""
     return EmotionAlerts(dict(data[0]), dict(data[1]), data[2], data[3])
+
+
+SHIPPED_EMOTION: Final = EmotionStrategy()
+"""An angry customer is worth an alert, with or without a rule that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """What one call has caused."""
+
+    rules: Mapping[str, RuleAlerts] = field(default_factory=dict)
+    emotions: EmotionAlerts = EmotionAlerts()
+
+
+def observe(
+    state: AlertState,
+    strategies: Callable[[str], Strategy | None],
+    call: Call,
+    record: object,
+    violations: Sequence[Violation],
+    points: Sequence[EmotionPoint],
+) -> tuple[AlertState, list[Alert]]:
+    """State and alerts after a record, from the violations and emotion points that it caused.
+
+    `strategies` gives the strategy of a rule, None when nobody is told about it.
+    """
+    if not violations and not points:
+        return state, []
+    rules, emotions = dict(state.rules), state.emotions
+    out: list[Alert] = []
+    for violation in violations:
+        strategy = strategies(violation.rule_id)
+        if strategy is not None:
+            known = rules.get(violation.rule_id, RuleAlerts())
+            rules[violation.rule_id], alerts = on_violation(strategy, known, violation)
+            out += alerts
+    for point in points:
+        start_ms = record.start_ms if isinstance(record, Utterance) else point.call_ms
+        emotions, alerts = on_emotion(SHIPPED_EMOTION, emotions, point, start_ms, call.agent_id, call.team_id)
+        out += alerts
+    return AlertState(rules, emotions), out
+
+
+def dump_state(state: AlertState) -> list[Any]:
+    """Plain lists of plain values, for JSON."""
+    return [{rule_id: dump_rule(alerts) for rule_id, alerts in state.rules.items()}, dump_emotions(state.emotions)]
+
+
+def load_state(data: list[Any]) -> AlertState:
+    """The state of which `dump_state` made `data`."""
+    return AlertState({rule_id: load_rule(alerts) for rule_id, alerts in data[0].items()}, load_emotions(data[1]))
+
+
+KEYS: Final = ("min_hits", "within_s", "every_s", "max", "quiet", "utc_offset", "to")
+_HOURS: Final = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)")
+_OFFSET: Final = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)")
+
+
+def read_alert(node: Node, reader: Reader) -> Strategy | None:
+    """The strategy written as `alert` of a rule."""
+    found = reader.mapping(node, "'alert'", KEYS)
+    quiet = _read_quiet(found["quiet"], reader) if "quiet" in found else ()
+    to, by_team = _read_to(found["to"], reader) if "to" in found else (Strategy().to, {})
+    return Strategy(
+        min_hits=reader.count(found["min_hits"], "'min_hits'", most=HITS_MAX) if "min_hits" in found else 1,
+        within_ms=reader.seconds(found["within_s"], "'within_s'") if "within_s" in found else None,
+        every_ms=reader.seconds(found["every_s"], "'every_s'", above=-1) if "every_s" in found else 0,
+        most=reader.count(found["max"], "'max'") if "max" in found else None,
+        quiet=quiet,
+        utc_offset_ms=_read_offset(found["utc_offset"], reader) if "utc_offset" in found else Strategy().utc_offset_ms,
+        to=to,
+        by_team=by_team,
+    )
+
+
+def _read_quiet(node: Node, reader: Reader) -> tuple[tuple[int, int], ...]:
+    """'22:00-08:00' or a list of such hours."""
+    nodes = reader.items(node, "'quiet'") if isinstance(node, yaml.SequenceNode) else [node]
+    hours: list[tuple[int, int]] = []
+    for item in nodes:
+        text = reader.text(item, "'quiet'")
+        found = _HOURS.fullmatch(text.replace(" ", ""))
+        if found is None:
+            reader.problem(item, f"'quiet' must be hours of the day, not '{clip(text)}'", "for example 22:00-08:00")
+            continue
+        begin, end = (int(found[n]) * 3_600_000 + int(found[n + 1]) * 60_000 for n in (1, 3))
+        if begin == end or max(begin, end) > DAY_MS:
+            reader.problem(item, f"'{clip(text)}' is no stretch of a day", "for example 22:00-08:00")
+            continue
+        hours.append((begin, end))
+    return tuple(hours)
+
+
+def _read_offset(node: Node, reader: Reader) -> int:
+    text = reader.text(node, "'utc_offset'")
+    found = _OFFSET.fullmatch(text)
+    if found is None:
+        reader.problem(node, f"'utc_offset' must be like +08:00, not '{clip(text)}'")
+        return Strategy().utc_offset_ms
+    return (1 if found[1] == "+" else -1) * (int(found[2]) * 3_600_000 + int(found[3]) * 60_000)
+
+
+def _read_to(node: Node, reader: Reader) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """A list of recipients, or lists by team with '*' for all others."""
+    if not isinstance(node, yaml.MappingNode):
+        listed = isinstance(node, yaml.SequenceNode)
+        return (reader.texts(node, "'to'") if listed else tuple(filter(None, [reader.text(node, "'to'")]))), {}
+    teams = {
+        team: reader.texts(value, f"recipients of '{clip(team)}'") for team, _, value in reader.pairs(node, "'to'")
+    }
+    if "*" not in teams and any(scalar(key) for key, _ in node.value):
+        reader.problem(node, "'to' by team needs '*' for all other teams", '"*": [supervisor]')
+    return teams.pop("*", ()), teams

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
-from processors.inspect.operators.base import Call, Json
+from processors.inspect.operators.base import Call
 from processors.records import CallEnded, CallMetrics, Coverage, HoldChanged, MediaGap, Skipped, Utterance
 
 OVERLAP_COUNTS_MS: Final = 300
@@ -45,29 +45,22 @@ class Line:
     gap_ms: int = 0
 
 
-def start(call: Call) -> Json:
-    """Memory at the start of a call."""
-    return dump_line(Line())
-
-
-def observe(memory: Any, record: object, call: Call) -> Json:
-    """Memory after `record`; records that say nothing about the line, and ticks, cost nothing."""
+def observe(line: Line, record: object, call: Call) -> Line:
+    """The line after `record`; records that say nothing about it, and ticks, cost nothing."""
     match record:
         case Utterance() if record.text and record.end_ms > record.start_ms:
-            return dump_line(_speech(load_line(memory), record, call))
+            return _speech(line, record, call)
         case HoldChanged():
-            return dump_line(_hold(load_line(memory), record.held, record.call_ms))
+            return _hold(line, record.held, record.call_ms)
         case MediaGap():
-            line = load_line(memory)
             lost_ms = max(0, record.end_ms - record.start_ms)
-            return dump_line(replace(line, gaps=line.gaps + 1, gap_ms=line.gap_ms + lost_ms))
+            return replace(line, gaps=line.gaps + 1, gap_ms=line.gap_ms + lost_ms)
         case _:
-            return memory  # type: ignore[no-any-return]
+            return line
 
 
-def metrics(memory: Any, call: Call) -> CallMetrics:
+def metrics(line: Line, call: Call) -> CallMetrics:
     """The measurements as far as everything is transcribed for good; at the end of the call, of all of it."""
-    line = load_line(memory)
     open_hold_ms = max(0, call.call_ms - line.held_from_ms) if line.held_from_ms >= 0 else 0
     line = _sweep(line, call.frontier_ms())
     open_silence_ms = line.swept_ms - line.silent_from_ms if line.silent_from_ms >= 0 else 0
@@ -89,12 +82,11 @@ def metrics(memory: Any, call: Call) -> CallMetrics:
     )
 
 
-def coverage(memory: Any, call: Call, ended: CallEnded | None = None, unjudged: tuple[Skipped, ...] = ()) -> Coverage:
+def coverage(line: Line, call: Call, ended: CallEnded | None = None, unjudged: tuple[Skipped, ...] = ()) -> Coverage:
     """What was inspected: of what `speech` reports at the end, or while the call runs of what the ticks say.
 
     `unjudged` is what the rules left out; its milliseconds are taken from the judged ones.
     """
-    line = load_line(memory)
     told = ended.coverage if ended is not None else None
     if told is not None:
         audio_ms, transcribed_ms, skipped = told.audio_ms, told.transcribed_ms, told.skipped

@@ -19,7 +19,6 @@ from statistics import median
 from typing import Any, Final
 
 from processors.inspect.feeling_words import FeelingWords, shipped_words
-from processors.inspect.operators.base import Call, Json
 from processors.records import Driver, EmotionLabel, EmotionPoint, EmotionTrend, Utterance
 
 BASELINE_UTTERANCES: Final = 6
@@ -133,20 +132,7 @@ class EmotionState:
     """Channel of that speech."""
 
 
-def start(call: Call) -> Json:
-    """Memory at the start of a call."""
-    return dump_state(EmotionState())
-
-
-def observe(memory: Any, record: object, call: Call) -> tuple[Json, list[EmotionPoint]]:
-    """Memory and the point after `record`: final utterances only."""
-    if not isinstance(record, Utterance) or not record.text:
-        return memory, []
-    state, point = take(load_state(memory), record)
-    return dump_state(state), [] if point is None else [point]
-
-
-def take(
+def observe(
     state: EmotionState, utterance: Utterance, words: FeelingWords | None = None
 ) -> tuple[EmotionState, EmotionPoint | None]:
     """Take in a final utterance; the point is None for one without words."""

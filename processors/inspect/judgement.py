@@ -1,48 +1,121 @@
 """The judgement around the rules: emotion, measurements of the call, scorecards, alerts, flows.
 
 The engine calls `before` with each record, then judges the rules, then calls `after` with the violations of that step.
+This is glue: what each part does is in its own module, and the parts do not know each other.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from processors.inspect import alerts, call_metrics, emotion, flow, scorecard
 from processors.inspect.logic import Found
 from processors.inspect.operators.base import Call, Json, TimelineRecord
-from processors.records import EmotionPoint, Violation
+from processors.inspect.schemes import scheme_for
+from processors.records import Alert, CallEnded, EmotionPoint, FlowProgress, Scorecard, Utterance, Violation
 
 if TYPE_CHECKING:
     from processors.inspect.book import RuleBook
 
+NAMESPACE: Final = uuid.UUID("b1f0a5f2-0c5e-5d3a-9a57-3e8d9f4c7b21")
+Output: TypeAlias = Violation | Scorecard | Alert | FlowProgress
 
-def start(book: RuleBook, call: Call) -> Any:
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the parts remember of one call."""
+
+    emotion: emotion.EmotionState = field(default_factory=emotion.EmotionState)
+    line: call_metrics.Line = field(default_factory=call_metrics.Line)
+    standings: scorecard.Standings = field(default_factory=dict)
+    alerts: alerts.AlertState = field(default_factory=alerts.AlertState)
+    flows: flow.FlowStates = field(default_factory=dict)
+    points: tuple[EmotionPoint, ...] = ()
+    """Of the record that is just judged; empty between records."""
+
+
+def start(book: RuleBook, call: Call) -> Parts:
     """The parts at the start of a call."""
-    return None
+    return Parts(flows=flow.start(book.flows, call))
 
 
-def before(parts: Any, book: RuleBook, call: Call, record: TimelineRecord) -> tuple[Any, list[EmotionPoint]]:
+def before(parts: Parts, book: RuleBook, call: Call, record: TimelineRecord) -> tuple[Parts, list[EmotionPoint]]:
     """Emotion points of this record; operators observe them."""
-    return parts, []
+    line = call_metrics.observe(parts.line, record, call)
+    if not isinstance(record, Utterance):
+        return (parts if line is parts.line else replace(parts, line=line)), []
+    state, point = emotion.observe(parts.emotion, record)
+    points = () if point is None else (point,)
+    return replace(parts, line=line, emotion=state, points=points), list(points)
 
 
 def after(
-    parts: Any,
+    parts: Parts,
     book: RuleBook,
     call: Call,
     record: TimelineRecord,
     violations: Sequence[Violation],
     found: Mapping[str, Sequence[Found]],
-) -> tuple[Any, list[Any]]:
+) -> tuple[Parts, list[Output]]:
     """Scorecards, alerts and flow progress after the rules were judged."""
-    return parts, []
+    out: list[Output] = []
+    flows, left_out, progress, awards = flow.observe(parts.flows, book.flows, call, record, found)
+    missed = [each.violation(call, book.name, book.version, _identity(call, each.flow, each.step)) for each in left_out]
+    out += missed
+    out += progress
+    everything = [*violations, *missed]
+
+    def strategy(rule_id: str) -> alerts.Strategy | None:
+        compiled = book.rule(rule_id)
+        chosen = flow.alert_of(book.flows, rule_id) if compiled is None or compiled.hidden else compiled.rule.alert
+        return chosen if isinstance(chosen, alerts.Strategy) else None
+
+    told, raised = alerts.observe(parts.alerts, strategy, call, record, everything, parts.points)
+    standings = scorecard.stand(parts.standings, everything, awards)
+    ended = record if isinstance(record, CallEnded) else None
+    if standings is not parts.standings or ended is not None:
+        moment = scorecard.Moment(
+            call=call,
+            state="running" if ended is None else "final",
+            ruleset=book.name,
+            ruleset_version=book.version,
+            metrics=call_metrics.metrics(parts.line, call),
+            coverage=call_metrics.coverage(parts.line, call, ended),
+        )
+        out.append(scorecard.score(scheme_for(book.schemes, call), standings.values(), moment))
+    out += raised
+    if flows is parts.flows and told is parts.alerts and standings is parts.standings and not parts.points:
+        return parts, out
+    return replace(parts, flows=flows, alerts=told, standings=standings, points=()), out
 
 
-def dump(parts: Any) -> Json:
+def _identity(call: Call, process: flow.Flow, step: flow.Step) -> str:
+    """The id of the violation of a missed step: a flow misses a step once a call at most."""
+    return str(uuid.uuid5(NAMESPACE, f"{call.call_id}/{process.flow_id}/{step.step_id}/{process.version}/missed"))
+
+
+def dump(parts: Parts) -> Json:
     """Plain values."""
-    return None
+    plain: list[Any] = [
+        emotion.dump_state(parts.emotion),
+        call_metrics.dump_line(parts.line),
+        scorecard.dump_standings(parts.standings),
+        alerts.dump_state(parts.alerts),
+        flow.dump_states(parts.flows),
+    ]
+    return plain
 
 
-def load(plain: Json) -> Any:
+def load(plain: Any) -> Parts:
     """The other way."""
-    return None
+    feelings, line, standings, told, flows = plain
+    return Parts(
+        emotion.load_state(feelings),
+        call_metrics.load_line(line),
+        scorecard.load_standings(standings),
+        alerts.load_state(told),
+        flow.load_states(flows),
+    )

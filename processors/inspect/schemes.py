@@ -7,14 +7,12 @@ and which scheme fits a call; `scorecard` does the sums and `scheme_files` reads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from processors.records import CallStarted
-
-
-def _always(_: CallStarted) -> bool:
-    return True
+from processors.inspect.language import Scope
+from processors.inspect.operators.attribute import holds
+from processors.inspect.operators.base import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +33,9 @@ class Item:
     most: float | None = None
     fatal: bool = False
     """A hit fails the whole call."""
-    applies: Callable[[CallStarted], bool] = _always
-    """False: not applicable to this call; its full marks do not count either."""
+    applies: str = ""
+    """CEL expression over the call's metadata, as in the operator `attribute`; when it does not hold, the item is not
+    applicable (N/A) and its full marks do not count."""
     only_after: tuple[str, ...] = ()
     """Applicable only when one of these rules was hit."""
 
@@ -58,8 +57,8 @@ class Scheme:
 
     scheme_id: str
     name: str = ""
-    fits: Callable[[CallStarted], bool] = _always
-    """Whether it is meant for a call."""
+    scope: Scope = Scope()  # noqa: RUF009  (frozen)
+    """The calls that it is meant for."""
     start: float = 100.0
     least: float | None = 0.0
     most: float | None = None
@@ -70,6 +69,14 @@ class Scheme:
     dimensions: tuple[Dimension, ...] = ()
 
 
-def scheme_for(schemes: Iterable[Scheme], call: CallStarted) -> Scheme | None:
-    """The first scheme that fits `call`."""
-    return next((scheme for scheme in schemes if scheme.fits(call)), None)
+def scheme_for(schemes: Iterable[Scheme], call: Call) -> Scheme | None:
+    """The first scheme whose scope covers `call`."""
+    for scheme in schemes:
+        if scheme.scope.covers(call.scenario, call.queue, call.team_id, call.direction, call.at_ms):
+            return scheme
+    return None
+
+
+def applicable(item: Item, call: Call) -> bool:
+    """Whether an item counts in a call, as far as the call's metadata say."""
+    return not item.applies or holds(item.applies, call)

@@ -7,11 +7,13 @@ Pure: what stands goes in, a record comes out; nothing here decides what a viola
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from processors.inspect.schemes import Dimension, Item, Scheme
-from processors.records import CallMetrics, CallStarted, Coverage, Scorecard, ScorecardState, ScoreItem
+from processors.inspect.operators.base import Call
+from processors.inspect.schemes import Dimension, Item, Scheme, applicable
+from processors.records import CallMetrics, Coverage, Scorecard, ScorecardState, ScoreItem, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,10 @@ class Standing:
 class Moment:
     """Where the call is when the card is made."""
 
-    call: CallStarted
+    call: Call
     state: ScorecardState
     ruleset: str
     ruleset_version: str
-    call_ms: int
-    agent_id: str
-    team_id: str
     metrics: CallMetrics
     coverage: Coverage
 
@@ -57,13 +56,13 @@ def score(scheme: Scheme | None, standing: Iterable[Standing], moment: Moment) -
         items=tuple(items),
         ruleset=moment.ruleset,
         ruleset_version=moment.ruleset_version,
-        agent_id=moment.agent_id,
-        team_id=moment.team_id,
+        agent_id=moment.call.agent_id,
+        team_id=moment.call.team_id,
         scenario=moment.call.scenario,
         metrics=moment.metrics,
         coverage=moment.coverage,
-        call_ms=moment.call_ms,
-        at_ms=moment.call.at_ms + moment.call_ms,
+        call_ms=moment.call.call_ms,
+        at_ms=moment.call.at_ms + moment.call.call_ms,
     )
 
 
@@ -85,9 +84,7 @@ def _by_rule(violations: list[Standing]) -> list[ScoreItem]:
     ]
 
 
-def _by_scheme(
-    scheme: Scheme, violations: list[Standing], call: CallStarted
-) -> tuple[list[ScoreItem], float, bool]:
+def _by_scheme(scheme: Scheme, violations: list[Standing], call: Call) -> tuple[list[ScoreItem], float, bool]:
     """Lines, total and whether the call failed."""
     by_rule: dict[str, list[Standing]] = {}
     for violation in violations:
@@ -111,17 +108,15 @@ def _by_scheme(
     return lines, scheme.fatal_points if fatal else total, fatal
 
 
-def _line(
-    item: Item, dimension: Dimension, by_rule: Mapping[str, list[Standing]], call: CallStarted
-) -> ScoreItem:
+def _line(item: Item, dimension: Dimension, by_rule: Mapping[str, list[Standing]], call: Call) -> ScoreItem:
     """One item: full marks, plus what its hits give or take, within its caps."""
     needed = item.only_after
-    applicable = item.applies(call) and (not needed or any(by_rule.get(rule_id) for rule_id in needed))
-    hits = [hit for rule_id in item.rules for hit in by_rule.get(rule_id, ())] if applicable else []
+    counts = applicable(item, call) and (not needed or any(by_rule.get(rule_id) for rule_id in needed))
+    hits = [hit for rule_id in item.rules for hit in by_rule.get(rule_id, ())] if counts else []
     counted = hits[: item.times] if item.times else hits
-    points = item.full if applicable else 0.0
+    points = item.full if counts else 0.0
     points += sum(hit.points if item.points is None else item.points for hit in counted)
-    if applicable:
+    if counts:
         points = _within(points, 0.0 if item.full and item.least is None else item.least, item.most)
     return ScoreItem(
         item_id=item.item_id,
@@ -129,8 +124,8 @@ def _line(
         dimension=dimension.name or dimension.dimension_id,
         points=round(points, 2),
         hits=len(hits),
-        fatal=item.fatal or any(hit.fatal for hit in hits),
-        applicable=applicable,
+        fatal=(item.fatal and bool(hits)) or any(hit.fatal for hit in hits),
+        applicable=counts,
         violation_ids=tuple(hit.violation_id for hit in hits),
     )
 
@@ -149,3 +144,31 @@ def _within(points: float, least: float | None, most: float | None) -> float:
     if least is not None:
         points = max(least, points)
     return points if most is None else min(most, points)
+
+
+Standings: TypeAlias = Mapping[str, Standing]
+"""The violations that stand, by id, in the order of finding."""
+
+
+def stand(standings: Standings, violations: Sequence[Violation], awards: Iterable[Standing] = ()) -> Standings:
+    """What stands after these violations and awards; the same object when no point moved."""
+    new = dict(standings)
+    for violation in violations:
+        if violation.state == "retracted":
+            new.pop(violation.violation_id, None)
+        else:
+            new[violation.violation_id] = Standing(
+                violation.violation_id, violation.rule_id, violation.points, violation.fatal, violation.rule_name
+            )
+    new.update((award.violation_id, award) for award in awards)
+    return standings if new == standings else new
+
+
+def dump_standings(standings: Standings) -> list[Any]:
+    """Plain lists of plain values, for JSON."""
+    return [[each.violation_id, each.rule_id, each.points, each.fatal, each.name] for each in standings.values()]
+
+
+def load_standings(data: list[Any]) -> Standings:
+    """The standings of which `dump_standings` made `data`."""
+    return {values[0]: Standing(*values) for values in data}

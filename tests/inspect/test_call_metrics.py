@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
-from processors.inspect import call_metrics
-from processors.inspect.call_metrics import coverage, metrics, observe
+from processors.inspect.call_metrics import Line, coverage, dump_line, load_line, metrics, observe
 from processors.inspect.operators.base import Call
 from processors.records import CallEnded, CallMetrics, Coverage, MediaGap, Skipped
 from tests.inspect.measuring import follow
@@ -16,14 +14,14 @@ from tests.inspect.measuring import start as begin
 from tests.inspect.timeline import ended, held, said, started, tick
 
 
-def run(*records: object) -> tuple[Any, Call]:
-    """Memory and call after all records; the memory goes through JSON between each two of them."""
+def run(*records: object) -> tuple[Line, Call]:
+    """Line and call after all records; the line goes through JSON between each two of them."""
     call = begin(started())
-    memory = call_metrics.start(call)
+    line = Line()
     for record in records:
         call = follow(call, record)
-        memory = json.loads(json.dumps(observe(memory, record, call)))
-    return memory, call
+        line = load_line(json.loads(json.dumps(dump_line(observe(line, record, call)))))
+    return line, call
 
 
 def measure(*records: object) -> CallMetrics:
@@ -100,13 +98,13 @@ def test_coverage_of_a_finished_call_is_what_speech_reports() -> None:
 
 def test_media_gaps_are_skipped_audio_and_not_told_twice() -> None:
     gap = MediaGap(call_id="c", channel=0, start_ms=1000, end_ms=1500, reason="packet_loss")
-    memory, call = run(gap, tick(4000))
-    found = coverage(memory, call)
+    line, call = run(gap, tick(4000))
+    found = coverage(line, call)
     assert found.audio_ms == 7500
     assert found.skipped == (Skipped(reason="media_gap", amount_ms=500),)
     told = Coverage(audio_ms=7500, transcribed_ms=7500, skipped=(Skipped(reason="media_gap", amount_ms=500),))
     end = CallEnded(call_id="c", call_ms=4000, at_ms=0, coverage=told)
-    assert coverage(memory, call, end).skipped == told.skipped
+    assert coverage(line, call, end).skipped == told.skipped
 
 
 def test_what_rules_left_out_is_not_evaluated() -> None:
@@ -117,6 +115,6 @@ def test_what_rules_left_out_is_not_evaluated() -> None:
 
 def test_a_channel_that_never_becomes_final_does_not_grow_the_state() -> None:
     records = [said(0, n * 1000, n * 1000 + 500) for n in range(1000)]
-    memory, _ = run(*records)
-    assert len(json.dumps(memory)) < 800
+    line, _ = run(*records)
+    assert len(json.dumps(dump_line(line))) < 800
     assert measure(*records, ended(1_000_000)).silence_ms == 500_000

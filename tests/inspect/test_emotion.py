@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from processors.inspect.emotion import EmotionState, dump_state, load_state, take
+from processors.inspect.emotion import EmotionState, dump_state, load_state, observe
 from processors.inspect.feeling_words import FeelingWords, shipped_words
 from processors.records import EmotionPoint, Utterance
 from tests.inspect.timeline import said
@@ -15,7 +15,7 @@ def run(utterances: Iterable[Utterance]) -> list[EmotionPoint]:
     """The points of all utterances, with the state written and read between each two."""
     state, points = EmotionState(), []
     for utterance in utterances:
-        state, point = take(state, utterance)
+        state, point = observe(state, utterance)
         state = load_state(json.loads(json.dumps(dump_state(state))))
         points += [point] if point else []
     return points
@@ -138,8 +138,8 @@ def test_channels_have_baselines_of_their_own() -> None:
 def test_the_state_of_a_long_call_is_small() -> None:
     state = EmotionState()
     for n in range(500):
-        state, _ = take(state, speech(n))
-        state, _ = take(state, said(0, n * 5000 + 2500, n * 5000 + 4000, level_db=-20, pitch_hz=120))
+        state, _ = observe(state, speech(n))
+        state, _ = observe(state, said(0, n * 5000 + 2500, n * 5000 + 4000, level_db=-20, pitch_hz=120))
     assert len(json.dumps(dump_state(state))) < 700
 
 
