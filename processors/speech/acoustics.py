@@ -85,4 +85,5 @@ def voiced_pitch(audio: Audio) -> NDArray[np.float64]:
     left, middle, right = (likeness[rows, lag + shift] for shift in (-1, 0, 1))
     bend = left - 2 * middle + right
     shift = np.where(np.abs(bend) > 1e-9, 0.5 * (left - right) / np.where(bend == 0, 1, bend), 0.0).clip(-0.5, 0.5)
-    return np.asarray(rate_hz / (lag + shift))[voiced]
+    pitch: NDArray[np.float64] = (rate_hz / (lag + shift))[voiced]
+    return pitch

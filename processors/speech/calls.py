@@ -95,9 +95,7 @@ class Call:
         self._settle_late()
 
     def _gap(self, channel: Channel, start_ms: int, end_ms: int, reason: str, offset: int) -> None:
-        gap = MediaGap(
-            call_id=self.call_id, channel=channel.index, start_ms=start_ms, end_ms=end_ms, reason=reason
-        )
+        gap = MediaGap(call_id=self.call_id, channel=channel.index, start_ms=start_ms, end_ms=end_ms, reason=reason)
         self._pass(gap, offset)
 
     def event(self, record: HoldChanged | AgentJoined, offset: int) -> None:
@@ -124,10 +122,10 @@ class Call:
         return self.channels[index]
 
     def _settle_late(self) -> None:
-        """A channel that does not send does not hold the call back."""
+        """A channel that does not send does not hold the call back. One that is read again is not late."""
         furthest_ms = max(channel.track.known_ms for channel in self.channels)
         for channel in self.channels:
-            if furthest_ms - channel.track.known_ms > LATE_MS:
+            if furthest_ms - max(channel.track.known_ms, self.block * BLOCK_MS) > LATE_MS:
                 channel.track.skip(furthest_ms - LATE_MS)
 
     # Blocks
@@ -206,7 +204,7 @@ class Call:
         """The oldest offset that a restart from here must read again; `behind` when there is none."""
         offsets = [offset for offset, _ in list(self._passing)[:1]]
         for channel in self.channels:
-            offset = channel.needed_offset
+            offset = channel.track.needed_offset
             if offset is not None:
                 offsets.append(offset)
         return min([behind, *offsets])

@@ -128,8 +128,10 @@ class Nemo:
 
     def _check(self, network: Any, context: Sequence[int] | None) -> None:
         encoder, featurizer = self._encoder, network.preprocessor.featurizer
+        offered = [list(each) for each in getattr(encoder, "att_context_size_all", [])]
+        if context is None and offered:
+            context = min(offered, key=lambda each: (each[-1] < 1, each[-1]))
         if context is not None:
-            offered = [list(each) for each in getattr(encoder, "att_context_size_all", [])]
             if list(context) not in offered:
                 raise UserError(
                     f"the model has no attention context {list(context)}; set TINGJIAN_ASR_CONTEXT to one of {offered}"
@@ -137,7 +139,7 @@ class Nemo:
             encoder.set_default_att_context_size(list(context))
         streams = getattr(encoder, "att_context_style", "") == "chunked_limited" and min(encoder.att_context_size) >= 0
         if not streams or not isinstance(encoder.streaming_cfg.chunk_size, list):
-            raise UserError("the model is not cache-aware: TINGJIAN_ASR_MODEL needs chunked, limited attention contexts")
+            raise UserError("the model is not cache-aware: chunked, limited attention contexts are needed")
         if featurizer.normalize not in (None, "NA", "", "none"):
             raise UserError("the model normalises its features over whole files, which a stream can not")
         shape = (featurizer.win_length, featurizer.hop_length, network.preprocessor._cfg["sample_rate"])

@@ -83,9 +83,7 @@ class Recogniser(Protocol):
 
     grid: Grid
 
-    def speech(
-        self, states: Sequence[VadState], windows: Sequence[Audio]
-    ) -> tuple[list[list[float]], list[VadState]]:
+    def speech(self, states: Sequence[VadState], windows: Sequence[Audio]) -> tuple[list[list[float]], list[VadState]]:
         """Probability of speech for each window of each channel, and the states behind them.
 
         Windows of a channel are in order, of shape (windows, `VAD_CONTEXT` + `WINDOW`).

@@ -95,9 +95,7 @@ def finished(call: Call, channel: Channel, stream: Stream, grid: Grid, effort: E
     tokens = tokens_of(pieces, grid, zero_ms, start_ms, end_ms)
     acoustics = None
     if effort.acoustics:
-        overlap_ms = sum(
-            other.overlap_ms(closed.start, closed.end) for other in call.channels if other is not channel
-        )
+        overlap_ms = sum(other.overlap_ms(closed.start, closed.end) for other in call.channels if other is not channel)
         acoustics = measure(channel.audio(closed.start * WINDOW, closed.end * WINDOW), tokens, overlap_ms)
     else:
         call.skips.add("overload_acoustics", end_ms - start_ms)
