@@ -15,7 +15,7 @@ import re2
 
 from processors.inspect.language import ParsedRules, Rule, Scope, mentioned
 from processors.inspect.logic import Node
-from processors.inspect.operators.base import Find, Measuring, Operator, Text
+from processors.inspect.operators.base import Encoder, Find, Measuring, Operator, Text
 from processors.inspect.operators.matches import compile_regex
 from processors.inspect.phrases import PhraseIndex, Wanted
 from processors.inspect.reader import Place
@@ -123,16 +123,17 @@ class PatternSet:
         return found
 
 
-def compile_book(parsed: ParsedRules, name: str, version: str = "") -> RuleBook:
-    """The rule book; UserError when the rules have problems."""
+def compile_book(parsed: ParsedRules, name: str, version: str = "", encoder: Encoder | None = None) -> RuleBook:
+    """The rule book; UserError when the rules have problems, or need an encoder and there is none."""
     if parsed.errors:
         more = f" (and {len(parsed.errors) - 1} more)" if len(parsed.errors) > 1 else ""
         raise UserError(f"the rule set '{name}' has mistakes: {parsed.errors[0]}{more}; see 'tingjian rules check'")
-    return _Compiler(parsed, name, version or parsed.version).book
+    return _Compiler(parsed, name, version or parsed.version, encoder).book
 
 
 class _Compiler:
-    def __init__(self, parsed: ParsedRules, name: str, version: str) -> None:
+    def __init__(self, parsed: ParsedRules, name: str, version: str, encoder: Encoder | None) -> None:
+        self._encoder = encoder
         self.book = RuleBook(name, version, flows=parsed.flows, schemes=parsed.schemes)
         self._leaf_of: dict[tuple[Operator | str, str], int] = {}
         self._leaf_rules: list[dict[int, None]] = []
@@ -186,7 +187,8 @@ class _Compiler:
         number = self._leaf_of.get(key)
         if number is None:
             number = self._leaf_of[key] = len(self._leaf_operators)
-            self._leaf_operators.append((operator, "" if operator is None else role, word or "rule"))
+            made = None if operator is None else operator.prepared(self._encoder)
+            self._leaf_operators.append((made, "" if operator is None else role, word or "rule"))
             self._leaf_rules.append({})
         return number
 

@@ -133,7 +133,9 @@ class ConditionReader:
         if word in ("all", "any"):
             nodes = reader.items(argument, f"'{word}'")
             of = self._children(nodes, word, role, anchored, depth)
-            return Group(word, of) if word == "any" else Group("all", of)
+            if not of:
+                return None
+            return Group("any", of) if word == "any" else Group("all", of)
         if word == "at_least":
             return self._at_least(argument, role, anchored, depth)
         operator = OPERATORS[word]

@@ -191,7 +191,7 @@ def _line(node: Node, reader: Reader, script: _Script) -> None:
     else:
         measures, intents = _measures(node, reader, braces) if braces else ((), ())
         end = end_ms if end_ms is not None else start_ms + MS_PER_CHAR * len(words)
-        role = next(role for role in ("agent", "customer", "mixed") if role == head)
+        role: Role = "agent" if head == "agent" else "customer" if head == "customer" else "mixed"
         script.lines.append(Line(role, start_ms, end, words, measures, intents, end_ms is not None))
 
 

@@ -114,7 +114,7 @@ def parse(files: Mapping[str, str | bytes]) -> ParsedRules:
     """Read all files of a rule set, by name. Never raises because of their content."""
     parsed = ParsedRules(version=ruleset_version(files))
     places: dict[tuple[str, str], Place] = {}
-    mentions: list[tuple[str, Place]] = []
+    mentions: list[tuple[str, str, Place]] = []
     for name in sorted(files):
         reader = Reader(name)
         text = _decoded(files[name], reader)
@@ -122,8 +122,9 @@ def parse(files: Mapping[str, str | bytes]) -> ParsedRules:
         if not found and not reader.problems:
             reader.problems.append(Problem(name, 1, 1, "the file is empty", "write a rule (id, when) into it"))
         for node in found:
-            _document(node, reader, parsed, places)
-        mentions += reader.mentions
+            reader.mentions = []
+            owner = _document(node, reader, parsed, places)
+            mentions += [(owner, name, place) for name, place in reader.mentions]
         parsed.problems += reader.problems
     if len(parsed.rules) > MAX_RULES:
         place = parsed.rules[MAX_RULES].place
@@ -148,12 +149,13 @@ def _decoded(content: str | bytes, reader: Reader) -> str | None:
         return None
 
 
-def _document(node: Node, reader: Reader, parsed: ParsedRules, places: dict[tuple[str, str], Place]) -> None:
+def _document(node: Node, reader: Reader, parsed: ParsedRules, places: dict[tuple[str, str], Place]) -> str:
+    """Read one document into `parsed`; gives the id of its rule, if it is one."""
     if isinstance(node, yaml.ScalarNode) and not scalar(node).strip():
-        return  # an empty document between two separators
+        return ""  # an empty document between two separators
     if not isinstance(node, yaml.MappingNode):
         reader.problem(node, "a rule must be a mapping with 'id' and 'when'", "separate rules by a line ---")
-        return
+        return ""
     keys = [scalar(key) for key, _ in node.value]
     if "flow" in keys:
         from processors.inspect.flow_files import read_flow
@@ -171,6 +173,8 @@ def _document(node: Node, reader: Reader, parsed: ParsedRules, places: dict[tupl
         rule = read_rule(node, reader)
         if rule is not None and _new(node, "id", rule.rule_id, reader, places):
             parsed.rules.append(rule)
+            return rule.rule_id
+    return ""
 
 
 def _new(node: Node, kind: str, name: str, reader: Reader, places: dict[tuple[str, str], Place]) -> bool:
@@ -263,9 +267,9 @@ def mentioned(condition: Condition | None) -> set[str]:
     return names
 
 
-def _check_mentions(parsed: ParsedRules, mentions: list[tuple[str, Place]]) -> None:
+def _check_mentions(parsed: ParsedRules, mentions: list[tuple[str, str, Place]]) -> None:
     rules = {rule.rule_id: rule for rule in parsed.rules}
-    for name, place in mentions:
+    for _, name, place in mentions:
         if name not in rules:
             parsed.problems.append(
                 Problem(place.file, place.line, place.column, f"no rule '{clip(name)}'", nearest(name, rules))
@@ -275,7 +279,8 @@ def _check_mentions(parsed: ParsedRules, mentions: list[tuple[str, Place]]) -> N
     for name in rules:
         circle = _circle(name, speaks_of, settled)
         if circle:
-            place = rules[circle[0]].place
+            own = (at for owner, other, at in mentions if [owner, other] == circle[:2])
+            place = next(own, rules[circle[0]].place)
             message = "rules that wait for each other: " + " -> ".join(circle)
             parsed.problems.append(Problem(place.file, place.line, place.column, message))
 

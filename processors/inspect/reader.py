@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import yaml
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 MAX_PROBLEMS = 200
 """Per rule set; a broken file must not flood the terminal."""
@@ -64,7 +64,7 @@ class Problem:
 def nearest(word: str, names: Iterable[str]) -> str:
     """'did you mean X?' with the valid name nearest to `word`, or all names when none is near and they are few."""
     choices = list(names)
-    found = process.extractOne(word.lower(), choices, score_cutoff=60)
+    found = process.extractOne(word.lower(), choices, scorer=fuzz.ratio, score_cutoff=60)
     if found is not None:
         return f"did you mean '{found[0]}'?"
     if 0 < len(choices) <= 12:
@@ -255,6 +255,6 @@ def describe(node: Node) -> str:
         return "a mapping"
     if isinstance(node, yaml.SequenceNode):
         return "a list"
-    if scalar(node) in _NULLS and node.style is None:
+    if scalar(node) in _NULLS and getattr(node, "style", None) is None:
         return "nothing"
     return f"'{clip(scalar(node))}'"

@@ -42,4 +42,5 @@ def calibrate(examples: NDArray[np.float32], background: NDArray[np.float32]) ->
 
 def load_background(path: Path = BACKGROUND) -> NDArray[np.float32]:
     """The background vectors, shape (m, d), made by `tingjian model train-meaning`."""
-    return np.load(path, allow_pickle=False).astype(np.float32)
+    background: NDArray[np.float32] = np.load(path, allow_pickle=False).astype(np.float32)
+    return background

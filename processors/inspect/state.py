@@ -65,7 +65,7 @@ class CallState:
     emitted: Mapping[int, Mapping[str, Emitted]] = field(default_factory=dict)
     memories: Mapping[int, Json] = field(default_factory=dict)
     """Of measuring operators, by leaf."""
-    parts: Mapping[str, Any] = field(default_factory=dict)
+    parts: Any = None
     """Of the judgement around the rules: emotion, metrics, alerts, scorecard, flows."""
 
 
@@ -90,11 +90,21 @@ def dump_hit(hit: Hit) -> list[Any]:
 
 def load_hit(values: list[Any]) -> Hit:
     """The other way."""
-    *head, provisional, value, parts = values
-    return Hit(*head, bool(provisional), value, tuple(Part(*part) for part in parts))
+    start_ms, end_ms, channel, role, utterance_no, turn, provisional, value, parts = values
+    return Hit(
+        start_ms,
+        end_ms,
+        channel,
+        role,
+        utterance_no,
+        turn,
+        bool(provisional),
+        value,
+        tuple(Part(*part) for part in parts),
+    )
 
 
-def dump_state(state: CallState, parts: Mapping[str, Any]) -> bytes:
+def dump_state(state: CallState, parts: Json) -> bytes:
     """The state as bytes. `parts` are the plain values of `state.parts`."""
     plain = {
         "format": FORMAT,
@@ -126,7 +136,7 @@ def dump_state(state: CallState, parts: Mapping[str, Any]) -> bytes:
 _STATES: Final = {"p": "provisional", "c": "confirmed", "r": "retracted"}
 
 
-def load_state(data: bytes) -> tuple[CallState, dict[str, Any]]:
+def load_state(data: bytes) -> tuple[CallState, Any]:
     """The state without its parts, and the plain values of the parts."""
     try:
         plain = json.loads(zlib.decompress(data))

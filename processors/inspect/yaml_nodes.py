@@ -6,6 +6,8 @@ deliberately does not interpret scalars: `on` stays the word on, 1.0 stays the t
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import yaml
 
 from processors.inspect.reader import Node, Problem, Reader
@@ -16,6 +18,7 @@ MAX_DEPTH = 40
 MAX_NODES = 200_000
 """Most nodes of a file, aliases written out."""
 
+TEXT: Final = "tag:yaml.org,2002:str"
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -59,6 +62,11 @@ def _at(reader: Reader, line: int, column: int, message: str, hint: str = "") ->
     reader.problems.append(Problem(reader.file, line, column, message, hint))
 
 
+def _marks(event: yaml.Event) -> tuple[Any, Any]:
+    """Where an event begins and ends; the C parser and the Python one have marks of different types."""
+    return event.start_mark, event.end_mark
+
+
 class _Composer:
     """Builds nodes from events with a stack of open collections."""
 
@@ -78,32 +86,31 @@ class _Composer:
             case yaml.AliasEvent():
                 return self._alias(event)
             case yaml.ScalarEvent():
-                style = event.style if event.style not in (None, "") else None
-                node: Node = yaml.ScalarNode(
-                    "tag:yaml.org,2002:str", event.value, event.start_mark, event.end_mark, style=style
-                )
-                return self._tagged(event) and self._done(node, event.anchor, 1)
+                start, end = _marks(event)
+                node: Node = yaml.ScalarNode(TEXT, event.value, start, end, style=event.style or None)
+                return self._tagged(event, event.tag) and self._done(node, event.anchor, 1)
             case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                 kind = yaml.SequenceNode if isinstance(event, yaml.SequenceStartEvent) else yaml.MappingNode
-                self._open.append((kind("", [], event.start_mark, event.end_mark), [], event.anchor))
+                self._open.append((kind("", [], *_marks(event)), [], event.anchor))
                 if len(self._open) > MAX_DEPTH:
                     return self._stop(event, f"nested deeper than {MAX_DEPTH} levels")
-                return self._tagged(event)
+                return self._tagged(event, event.tag)
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 return self._close()
         return True
 
-    def _tagged(self, event: yaml.Event) -> bool:
-        if event.tag not in (None, "!"):
-            return self._stop(event, f"the YAML tag {event.tag} is not supported")
+    def _tagged(self, event: yaml.Event, tag: str | None) -> bool:
+        if tag not in (None, "!"):
+            return self._stop(event, f"the YAML tag {tag} is not supported")
         return True
 
     def _stop(self, event: yaml.Event, message: str) -> bool:
-        _at(self._reader, event.start_mark.line + 1, event.start_mark.column + 1, message)
+        mark, _ = _marks(event)
+        _at(self._reader, mark.line + 1, mark.column + 1, message)
         return False
 
     def _alias(self, event: yaml.AliasEvent) -> bool:
-        node = self._anchors.get(event.anchor)
+        node = self._anchors.get(event.anchor or "")
         if node is None:
             return self._stop(event, f"the alias *{event.anchor} has no anchor &{event.anchor} before it")
         return self._done(node, None, self._sizes[id(node)])

@@ -6,7 +6,9 @@ from processors.inspect.operators.attribute import Attribute
 from processors.inspect.operators.base import Operator
 from processors.inspect.operators.duration import Duration
 from processors.inspect.operators.emotion import Emotion
+from processors.inspect.operators.entity import EntityOperator
 from processors.inspect.operators.hold import Hold
+from processors.inspect.operators.intent import Intent
 from processors.inspect.operators.level import Level
 from processors.inspect.operators.matches import Matches
 from processors.inspect.operators.must_say import MustSay
@@ -19,6 +21,7 @@ from processors.inspect.operators.rule import RuleOperator
 from processors.inspect.operators.said import Said
 from processors.inspect.operators.sequence import Sequence
 from processors.inspect.operators.silence import Silence
+from processors.inspect.operators.similar import Similar
 from processors.inspect.operators.speaker import Speaker
 from processors.inspect.operators.talk_ratio import TalkRatio
 
@@ -26,7 +29,9 @@ ALL: tuple[type[Operator], ...] = (
     Attribute,
     Duration,
     Emotion,
+    EntityOperator,
     Hold,
+    Intent,
     Level,
     Matches,
     MustSay,
@@ -39,6 +44,7 @@ ALL: tuple[type[Operator], ...] = (
     Said,
     Sequence,
     Silence,
+    Similar,
     Speaker,
     TalkRatio,
 )

@@ -8,7 +8,7 @@ does), reads a clock, or keeps anything outside its memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
@@ -38,6 +38,9 @@ TimelineRecord: TypeAlias = (
 )
 Observed: TypeAlias = TimelineRecord | EmotionPoint
 """What measuring operators see: the timeline, and the emotion points computed from it just before."""
+
+Encoder: TypeAlias = Callable[[list[str]], Any]
+"""Sentences to unit vectors, an array of shape (n, d)."""
 
 LINE = -1
 """Channel of something that concerns the line as a whole."""
@@ -136,6 +139,10 @@ class Operator:
     def lag_ms(self) -> int:
         """How long after its start a hit may become known beyond the frontier (a silence of 8 s: 8,000)."""
         return 0
+
+    def prepared(self, encoder: Encoder | None) -> Operator:
+        """The operator as it runs, made once when a rule set is compiled; it may encode its sentences."""
+        return self
 
     def role_of(self) -> str:
         """Role whose transcript an absence waits for; '' leaves it to the modifier `role`."""

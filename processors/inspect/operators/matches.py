@@ -130,6 +130,24 @@ def _explain(node: Node, reader: Reader, regex: str, error: re2.error) -> None:
                 offset=at + quote,
             )
             return
-    _, _, fragment = reason.rpartition(": ")
-    at = max(regex.find(fragment), 0) if fragment else 0
+    at = _place(regex, reason)
     reader.problem(node, f"bad regular expression: {clip(reason, 120)} (character {at + 1})", offset=at + quote)
+
+
+def _place(regex: str, reason: str) -> int:
+    """Index of the character of the expression that `reason` speaks of."""
+    if "missing )" in reason:
+        open_at: list[int] = []
+        skip = False
+        for at, character in enumerate(regex):
+            if skip:
+                skip = False
+            elif character == "\\":
+                skip = True
+            elif character == "(":
+                open_at.append(at)
+            elif character == ")" and open_at:
+                open_at.pop()
+        return open_at[0] if open_at else 0
+    _, _, fragment = reason.rpartition(": ")
+    return max(regex.find(fragment), 0) if fragment else 0

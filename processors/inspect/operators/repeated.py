@@ -86,20 +86,20 @@ class SaidAgain(Measuring):
     min_chars: int
 
     def observe(self, memory: Json, record: Utterance, call: Call) -> tuple[Json, list[Hit]]:
-        """Memory: [channel, start_ms, end_ms, text, how often so far, first start] of the latest utterances."""
+        """Memory: [channel, start_ms, end_ms, text] of the latest utterances."""
         text = normal(record.text)[:REMEMBERED_CHARS]
         if len(text) < self.min_chars:
             return memory, []
-        known = [row for row in memory if isinstance(row, list)] if isinstance(memory, list) else []
+        known: list[Any] = list(memory) if isinstance(memory, list) else []
         since = record.start_ms - self.within_ms if self.within_ms else -1
         alike = [
             row
             for row in known
             if row[0] == record.channel
-            and int(row[1]) >= since
+            and row[1] >= since
             and fuzz.ratio(row[3], text, score_cutoff=self.similarity * 100)
         ]
-        entry: list[Json] = [record.channel, record.start_ms, record.end_ms, text]
+        entry: Json = [record.channel, record.start_ms, record.end_ms, text]
         if len(alike) + 1 < self.times:
             return [*known[-REMEMBERED + 1 :], entry], []
         parts = (
@@ -113,7 +113,7 @@ class SaidAgain(Measuring):
                 record.text[:REMEMBERED_CHARS],
             ),
         )
-        first = min(int(row[1]) for row in alike)
+        first = min(row[1] for row in alike)
         rest: list[Json] = [row for row in known if row not in alike]
         hit = Hit(
             first, record.end_ms, record.channel, record.role, record.utterance_no, value=len(alike) + 1.0, parts=parts
