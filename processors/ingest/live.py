@@ -30,13 +30,14 @@ REMEMBERED_FRAMES = 64
 class Track:
     """One channel: puts frames in order and says where audio is missing."""
 
-    __slots__ = ("_bytes_per_s", "_early", "_grid", "_recent", "_turn", "dropped")
+    __slots__ = ("_bytes_per_s", "_early", "_grid", "_newest_ms", "_recent", "_turn", "dropped")
 
     def __init__(self, grid: ChannelGrid) -> None:
         self._grid = grid
         self._bytes_per_s = grid.rate_hz * BYTES_PER_SAMPLE[grid.encoding]
         self._early: list[tuple[int, int, bytes]] = []  # heap of (timestamp, turn, payload)
         self._recent: deque[tuple[int, int | None]] = deque(maxlen=REMEMBERED_FRAMES)
+        self._newest_ms = -1  # largest timestamp so far
         self._turn = 0
         self.dropped = 0  # frames that came twice or too late
 
@@ -49,10 +50,16 @@ class Track:
         """A frame of audio; without a timestamp it follows the one before. `number` tells repeats from jitter."""
         if timestamp_ms is None:
             return [*self._grid.push(payload)]
-        if (timestamp_ms, number) in self._recent:
+        if timestamp_ms > self._newest_ms:  # nearly always, and then it cannot be a repeat
+            self._newest_ms = timestamp_ms
+            self._recent.append((timestamp_ms, number))
+            if not self._early and abs(timestamp_ms - self._grid.end_ms) < self._jitter_ms(payload):
+                return [*self._grid.push(payload)]
+        elif (timestamp_ms, number) in self._recent:
             self.dropped += 1
             return []
-        self._recent.append((timestamp_ms, number))
+        else:
+            self._recent.append((timestamp_ms, number))
         self._turn += 1
         heapq.heappush(self._early, (timestamp_ms, self._turn, payload))
         return self._settle(len(self._early) > REORDER_FRAMES)
@@ -62,8 +69,7 @@ class Track:
         records: list[MediaRecord] = []
         while self._early:
             timestamp_ms, _, payload = self._early[0]
-            frame_ms = self._ms(len(payload))
-            jitter_ms = max(1, min(frame_ms, JITTER_MS))
+            frame_ms, jitter_ms = self._ms(len(payload)), self._jitter_ms(payload)
             ahead_ms = timestamp_ms - self._grid.end_ms
             if ahead_ms >= jitter_ms:
                 if not overdue and sum(self._ms(len(frame[2])) for frame in self._early) <= REORDER_MS:
@@ -76,6 +82,9 @@ class Track:
             else:
                 records += self._grid.push(payload[known_ms * self._bytes_per_s // 1000 :])
         return records
+
+    def _jitter_ms(self, payload: bytes) -> int:
+        return max(1, min(self._ms(len(payload)), JITTER_MS))
 
     def _ms(self, size: int) -> int:
         return size * 1000 // self._bytes_per_s
