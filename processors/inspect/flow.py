@@ -15,9 +15,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from processors.inspect.logic import Found
+from processors.inspect.operators.attribute import holds
 from processors.inspect.operators.base import Call
 from processors.inspect.scorecard import Standing
-from processors.records import CallStarted, Evidence, FlowProgress, FlowStep, Severity, StepState, Violation
+from processors.records import (
+    CallStarted,
+    Evidence,
+    FlowProgress,
+    FlowStep,
+    Partial,
+    Severity,
+    StepState,
+    Utterance,
+    Violation,
+)
 
 END: Final = "end"
 """Where a flow goes when it is over."""
@@ -73,6 +84,8 @@ class Flow:
     version: str
     ordered: bool = True
     """Whether a step that was overtaken by a later one is missed, and only what comes after a step does the next."""
+    applies: str = ""
+    """CEL expression over the call's metadata, as in the operator `attribute`; '' is every call of the scope."""
     alert: Any = None
     examples: tuple[Any, ...] = ()
     place: Any = None
@@ -95,8 +108,9 @@ class Flow:
         return next(step for step in self.steps if step.step_id == step_id)
 
 
-Mark: TypeAlias = tuple[int, int, int]
-"""A hit of a condition: start, end, whether provisional (0 or 1)."""
+Mark: TypeAlias = tuple[int, int, int, int]
+"""A hit of a condition: start, end, whether provisional (0 or 1), start of its utterance. What follows in the same
+utterance follows, in whichever order its words stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +190,11 @@ def _settle(
     limits += [step.first_ms] if step.first_ms is not None else []
     deadline_ms = min(limits, default=None)
     overtaken = _overtaken(flow, step, marks, since_ms) if flow.ordered else None
-    limit_ms = min((ms for ms in (deadline_ms, overtaken) if ms is not None), default=None)
+    limits += [overtaken[0]] if overtaken is not None else []
+    limit_ms = min(limits, default=None)
 
     choices = [(mark, rank, go) for rank, (name, go) in enumerate(_ways(step)) for mark in marks.get(name, ())]
-    ways = [each for each in choices if each[0][0] >= since_ms and (limit_ms is None or each[0][0] <= limit_ms)]
+    ways = [each for each in choices if each[0][0] >= since_ms and _in_time(each[0], deadline_ms, overtaken)]
     skips = [mark for mark in marks.get(f"{step.step_id}!skip", ()) if limit_ms is None or mark[0] <= limit_ms or ended]
     best = min(ways, default=None)
     skip = min(skips, default=None)
@@ -192,7 +207,7 @@ def _settle(
         )
         if firm:
             result.awards.append(step.step_id)
-        return go, _Place(mark[0], mark[0], firm)
+        return go, _Place(mark[3], mark[0], firm)
     if skip is not None:
         result.steps[step.step_id] = replace(shown, state="skipped", at_ms=skip[0])
         return step.next, _Place(place.since_ms, max(place.base_ms, skip[0]), place.firm and not skip[2])
@@ -216,6 +231,11 @@ def _settle(
     return step.on_missed or step.next, passed
 
 
+def _in_time(mark: Mark, deadline_ms: int | None, overtaken: Mark | None) -> bool:
+    """Whether a hit comes before the deadline, and not in a later utterance than the step that overtook it."""
+    return (deadline_ms is None or mark[0] <= deadline_ms) and (overtaken is None or mark[3] <= overtaken[3])
+
+
 def _given(step: Step) -> float:
     return max(0.0, step.points)
 
@@ -231,18 +251,18 @@ def _ways(step: Step) -> list[tuple[str, str]]:
     ]
 
 
-def _overtaken(flow: Flow, step: Step, marks: Mapping[str, Sequence[Mark]], since_ms: int) -> int | None:
-    """When the first step after this one was taken, along the straight way up to the next branching."""
-    times: list[int] = []
+def _overtaken(flow: Flow, step: Step, marks: Mapping[str, Sequence[Mark]], since_ms: int) -> Mark | None:
+    """The hit by which the first step after this one was taken, along the straight way up to the next branching."""
+    later_marks: list[Mark] = []
     name = step.on_missed or step.next
     while name != END and not step.branches:
         later = flow.step(name)
         for condition, _ in _ways(later):
-            times += [mark[0] for mark in marks.get(condition, ()) if mark[0] >= since_ms]
+            later_marks += [mark for mark in marks.get(condition, ()) if mark[0] >= since_ms]
         if later.branches:
             break
         name = later.next
-    return min(times, default=None)
+    return min(later_marks, default=None)
 
 
 def start(flows: Sequence[Flow], call: Call) -> FlowStates:
@@ -251,6 +271,7 @@ def start(flows: Sequence[Flow], call: Call) -> FlowStates:
         flow.flow_id: FlowState()
         for flow in flows
         if flow.scope.covers(call.scenario, call.queue, call.team_id, call.direction, call.at_ms)
+        and (not flow.applies or holds(flow.applies, call))
     }
 
 
@@ -267,7 +288,7 @@ def observe(
         state = states.get(flow.flow_id)
         if state is None:
             continue
-        marks = _marks(flow, state, found)
+        marks = _marks(flow, state, found, record)
         due = 0 <= state.look_ms <= known_ms
         if marks is state.marks and not due and not call.ended and not isinstance(record, CallStarted):
             continue
@@ -328,19 +349,34 @@ def alert_of(flows: Sequence[Flow], rule_id: str) -> Any:
     return next((flow.alert for flow in flows if flow.flow_id == flow_id), None)
 
 
-def _marks(flow: Flow, state: FlowState, found: Mapping[str, Sequence[Found]]) -> Mapping[str, tuple[Mark, ...]]:
+def _marks(
+    flow: Flow, state: FlowState, found: Mapping[str, Sequence[Found]], record: object
+) -> Mapping[str, tuple[Mark, ...]]:
     """The marks with what was found anew; the same object when that is nothing."""
     new: dict[str, tuple[Mark, ...]] = {}
     for name in flow.conditions() if found else ():
         hits = found.get(f"{flow.flow_id}/{name}")
         if hits is not None:
-            ordered = sorted((hit.start_ms, hit.end_ms, int(hit.provisional)) for hit in hits)
+            known = {mark[0]: mark[3] for mark in state.marks.get(name, ())}
+            ordered = sorted(
+                (hit.start_ms, hit.end_ms, int(hit.provisional), _from_ms(hit, known, record)) for hit in hits
+            )
             # The first ones, and the latest: a step that becomes due late is done by a late hit.
             kept = (
                 ordered if len(ordered) <= FOUNDS_MAX else [*ordered[: FOUNDS_MAX // 2], *ordered[-FOUNDS_MAX // 2 :]]
             )
             new[name] = tuple(kept)
     return {**state.marks, **new} if new else state.marks
+
+
+def _from_ms(hit: Found, known: Mapping[int, int], record: object) -> int:
+    """Start of the utterance in which a hit begins; of the hit itself when it is no utterance's."""
+    trigger = hit.trigger
+    if isinstance(record, Utterance | Partial) and trigger is not None:
+        same = (trigger.channel, trigger.utterance_no) == (record.channel, record.utterance_no)
+        if same and record.start_ms <= hit.start_ms:
+            return record.start_ms
+    return known.get(hit.start_ms, hit.start_ms)
 
 
 def _award(flow: Flow, step: Step, call: Call) -> Standing:
@@ -378,7 +414,7 @@ def load_states(data: Mapping[str, Any]) -> FlowStates:
     """The states of which `dump_states` made `data`."""
     return {
         flow_id: FlowState(
-            {name: tuple((mark[0], mark[1], mark[2]) for mark in plain) for name, plain in marks.items()},
+            {name: tuple((mark[0], mark[1], mark[2], mark[3]) for mark in plain) for name, plain in marks.items()},
             tuple(_load_step(*values) for values in shown),
             tuple(missed),
             look_ms,

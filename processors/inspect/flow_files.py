@@ -29,11 +29,12 @@ from processors.inspect.conditions import ConditionReader
 from processors.inspect.examples import Example, read_examples
 from processors.inspect.flow import END, Branch, Flow, Step
 from processors.inspect.language import MAX_POINTS, SEVERITIES, Scope, read_scope
+from processors.inspect.operators.attribute import Attribute
 from processors.inspect.reader import Node, Reader, clip, nearest, read_id, scalar
 from processors.inspect.tree import Condition, Group, Leaf
 from processors.records import Severity
 
-FLOW_KEYS: Final = ("flow", "name", "scope", "severity", "ordered", "alert", "steps", "examples")
+FLOW_KEYS: Final = ("flow", "name", "scope", "applies", "severity", "ordered", "alert", "steps", "examples")
 STEP_KEYS: Final = (
     *("id", "name", "when", "branches", "next", "on_missed", "within_s", "first_s", "skip", "skip_when_missed"),
     *("optional", "points", "fatal", "severity", "explain"),
@@ -76,6 +77,10 @@ def read_flow(node: Node, reader: Reader) -> Flow | None:
     shared = _Flow(reader, scope, severity, names, ConditionReader(reader))
     steps = [_step(step, index, shared) for index, step in enumerate(nodes[:MAX_STEPS])]
     usable = [step for step in steps if step is not None]
+    applies = ""
+    if "applies" in found:
+        expression = Attribute.read(found["applies"], reader)
+        applies = expression.expression if expression is not None else ""
     alert = None
     if "alert" in found:
         from processors.inspect.alerts import read_alert
@@ -97,6 +102,7 @@ def read_flow(node: Node, reader: Reader) -> Flow | None:
         steps=tuple(usable),
         version=hashlib.sha256(canonical.encode()).hexdigest()[:12],
         ordered=reader.flag(found["ordered"], "'ordered'") if "ordered" in found else True,
+        applies=applies,
         alert=alert,
         examples=examples,
         place=reader.place(node),

@@ -13,9 +13,10 @@ from typing import Final
 from processors.inspect.book import CompiledRule, RuleBook
 from processors.inspect.engine import Output, step
 from processors.inspect.examples import Example, timeline
+from processors.inspect.flow_files import FlowExample
 from processors.inspect.operators.base import TimelineRecord
 from processors.inspect.state import CallState
-from processors.records import Violation
+from processors.records import FlowProgress, Violation
 
 TOLERANCE_MS: Final = 500
 
@@ -59,10 +60,31 @@ def run_examples(book: RuleBook) -> list[Outcome]:
     """All examples of all rules, in the order of the files."""
     rules = sorted((one for one in book.rules if not one.hidden), key=lambda one: one.rule.place)
     return [
-        run_example(book, compiled, number, example)
-        for compiled in rules
-        for number, example in enumerate(compiled.rule.examples, 1)
+        *(
+            run_example(book, compiled, number, example)
+            for compiled in rules
+            for number, example in enumerate(compiled.rule.examples, 1)
+        ),
+        *(
+            run_flow_example(book, flow.flow_id, number, example)
+            for flow in book.flows
+            for number, example in enumerate(flow.examples, 1)
+        ),
     ]
+
+
+def run_flow_example(book: RuleBook, flow_id: str, number: int, example: FlowExample) -> Outcome:
+    """One example of one flow: exactly the promised steps are missed, and at least the promised ones are done."""
+    outputs = replay(book, timeline(example.call))
+    last = next((one for one in reversed(outputs) if isinstance(one, FlowProgress) and one.flow_id == flow_id), None)
+    found = tuple(one for one in standing(outputs) if one.rule_id.startswith(f"{flow_id}/"))
+    if last is None:
+        return Outcome(flow_id, number, example.call, found, "the flow does not apply to this call")
+    missed = {one.step_id for one in last.steps if one.state == "missed"}
+    undone = set(example.done) - {one.step_id for one in last.steps if one.state == "done"}
+    wrong = [f"missed {', '.join(sorted(missed)) or 'nothing'}"] if missed != set(example.missed) else []
+    wrong += [f"not done {', '.join(sorted(undone))}"] if undone else []
+    return Outcome(flow_id, number, example.call, found, "; ".join(wrong))
 
 
 def run_example(book: RuleBook, compiled: CompiledRule, number: int, example: Example) -> Outcome:
