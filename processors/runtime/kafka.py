@@ -87,7 +87,7 @@ def make_consumer(
     on_revoke: Rebalanced | None = None,
     **options: str | int,
 ) -> Consumer:
-    """A consumer that is subscribed and commits nothing by itself.
+    """A consumer that is subscribed (with no topics: that assigns itself) and commits nothing by itself.
 
     It starts at the oldest record that nobody of the group has committed. Records that retention removed before they
     were read are counted and logged, and reading goes on behind them: nothing brings them back.
@@ -113,6 +113,8 @@ def make_consumer(
         if on_assign:
             on_assign(consumer, partitions)
 
+    if not topics:
+        return consumer
     if on_revoke:
         consumer.subscribe(list(topics), on_assign=assigned, on_revoke=on_revoke)
     else:
