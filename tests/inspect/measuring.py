@@ -59,8 +59,7 @@ def follow(call: Call, record: Any) -> Call:
                 finals[channel.channel] = max(finals[channel.channel], channel.final_until_ms)
             return replace(call, call_ms=max(call.call_ms, record.call_ms), final_until_ms=tuple(finals))
         case Utterance():
-            finals[record.channel] = max(finals[record.channel], record.end_ms)
-            return replace(call, call_ms=max(call.call_ms, record.end_ms), final_until_ms=tuple(finals))
+            return replace(call, call_ms=max(call.call_ms, record.end_ms))
         case HoldChanged():
             return replace(call, held=record.held)
         case AgentJoined():
