@@ -21,7 +21,7 @@ from rich.text import Text
 
 import processors.ingest
 from processors.commands.following import Following
-from processors.commands.stack import play_path, print_addresses
+from processors.commands.stack import play_path, print_addresses, quiet_logs
 from processors.commands.verdicts import Expectation, compare, read_expectations
 from processors.commands.wall import Wall, Words, clock
 from processors.records import AnyRecord, Violation
@@ -48,6 +48,7 @@ Next steps:
 def demo(keep: bool) -> int:
     """Run it; 0 when every call came out as expected, 1 when not."""
     settings = load_settings()
+    quiet_logs(settings)
     console = Console(highlight=False)
     expectations = read_expectations(yaml.safe_load((CALLS / "expected.yaml").read_text(encoding="utf-8")))
     wanted = {expected.call_id for expected in expectations}

@@ -219,7 +219,11 @@ def _is_taken(port: int) -> bool:
 
 
 def _settings_in_use(settings: Settings) -> str:
-    changed = sorted(settings.model_fields_set - {"xdg_cache_home"})
+    plain = Settings.model_construct()
+    shown = settings.model_copy(update={"cache": None, "xdg_cache_home": plain.xdg_cache_home})
+    if shown.home == plain.home.expanduser():
+        shown = shown.model_copy(update={"home": plain.home})
+    changed = [name for name in Settings.model_fields if getattr(shown, name) != getattr(plain, name)]
     return "all defaults" if not changed else "set: " + ", ".join(f"TINGJIAN_{name.upper()}" for name in changed)
 
 

@@ -24,6 +24,7 @@ from rich.table import Table
 from processors.commands.following import Following, Place, ends
 from processors.commands.report import CallRows, report
 from processors.commands.rule_folder import publish, read_rules
+from processors.commands.stack import quiet_logs
 from processors.commands.wall import clock
 from processors.ingest import job
 from processors.ingest.folder import Planned
@@ -65,6 +66,7 @@ class Stopped(Exception):
 def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> int:
     """Inspect the recordings behind a path; return the exit code."""
     settings = load_settings()
+    quiet_logs(settings)
     planned, refused = job.plan_path(settings, path)
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UserError(f"--json {out}: name a file in a folder that exists", 2)

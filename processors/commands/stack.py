@@ -13,6 +13,7 @@ from processors.ingest import job
 from processors.ingest.play import play_calls
 from processors.runtime.errors import UserError
 from processors.runtime.kafka import bootstrap
+from processors.runtime.logs import configure_logs
 from processors.runtime.settings import Settings, load_settings
 from processors.runtime.stack_file import StackFile, read_stack
 from processors.runtime.supervisor import Stack, ephemeral
@@ -20,6 +21,11 @@ from processors.runtime.supervisor import Stack, ephemeral
 
 class Stopped(Exception):
     """Whoever wanted the calls played has left."""
+
+
+def quiet_logs(settings: Settings) -> None:
+    """Logs of a command on stderr, warnings and worse unless the setting asks for more than usual."""
+    configure_logs(settings if settings.log_level == "debug" else settings.model_copy(update={"log_level": "warning"}))
 
 
 def up(ephemeral_home: bool) -> None:
@@ -71,6 +77,7 @@ def migrate() -> None:
 def play(path: Path, url: str) -> None:
     """Play recordings through a live door, all at once."""
     settings = load_settings()
+    quiet_logs(settings)
     play_path(settings, path, url or door_of(settings), threading.Event())
 
 
