@@ -39,7 +39,7 @@ class Plan:
     short_share: float = 0.35
     threads: int = 2
     seed: int = 1
-    front_every: int = 2
+    front_every: int = 4
 
 
 def rate_at(plan: Plan, spent_s: float) -> float:
@@ -135,7 +135,7 @@ def _stretch(run: Run, saved: Path, mixture: Mixture, warm: bool) -> None:
     current = Mixture(**{**_as_dict(mixture), "long_share": 0.0}) if short else mixture
     last = saved_at = time.monotonic()
     sums: dict[str, float] = {}
-    for pool_no, examples in stream(run.pool_no, current):
+    for pool_no, examples in stream(saved.parent / "pools", run.pool_no, current):
         parts = run.descend(examples, aligned=not warm and run.step < run.plan.aligned_steps)
         now = time.monotonic()
         run.spent_s += now - last

@@ -36,6 +36,9 @@ HELD_OUT_VOICES = (
 """Voice variants that training never hears."""
 
 PINYIN_BASE = "cmn-latn-pinyin"
+RANGE_MAX = 72
+"""Above 85 the pitch of a low voice falls below zero, and espeak-ng crashes or never returns."""
+
 _RARE_VOICES = frozenset(("whisper", "whisperf", "Demonic", "Tweaky", "croak", "UniRobot", "anikaRobot"))
 
 
@@ -79,8 +82,8 @@ def draw_voice(draw: random.Random, system_share: float) -> Voice:
         engine=engine,
         variant=variant,
         rate=int(draw.triangular(120, 280, 185)),
-        pitch=int(min(99, max(0, draw.gauss(50, 22)))),
-        pitch_range=int(min(99, max(5, draw.gauss(50, 20)))),
+        pitch=int(min(92, max(12, draw.gauss(50, 20)))),
+        pitch_range=int(min(RANGE_MAX, max(15, draw.gauss(48, 15)))),
         bend=draw.choice([1.0, draw.uniform(0.84, 1.2)]),
         base=base,
     )
@@ -234,6 +237,28 @@ def pool(number: int, mixture: Mixture) -> list[Example]:
             samples, rate_hz = say(sentences[0], voice)
             babble[line.rate_hz].append(channel.resample(samples, rate_hz, clean.rate_hz))
     return found
+
+
+def again(number: int, examples: Sequence[Example]) -> list[Example]:
+    """The same examples heard once more: another level, a little more noise, another offset to the frames. Costs little."""
+    draw = np.random.default_rng(number)
+    heard = []
+    for example in examples:
+        samples = example.samples.astype(np.float32) * np.float32(draw.uniform(0.4, 1.6))
+        shift = int(draw.integers(0, MODEL_RATE_HZ // 8))
+        samples = np.concatenate([np.zeros(shift, np.float32), samples])
+        noise = draw.standard_normal(len(samples), np.float32)
+        samples += noise * np.float32(channel.voiced_rms(samples) * 10 ** (-draw.uniform(18, 40) / 20))
+        shift_ms = shift * 1000 // MODEL_RATE_HZ
+        heard.append(
+            Example(
+                samples=np.clip(samples, -32767, 32767).astype(np.int16),
+                text=example.text,
+                voice_from_ms=example.voice_from_ms + shift_ms,
+                voice_to_ms=example.voice_to_ms + shift_ms,
+            )
+        )
+    return heard
 
 
 def batches(examples: Sequence[Example], batch_s: float, draw: random.Random) -> Iterator[list[Example]]:

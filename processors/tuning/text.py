@@ -264,15 +264,15 @@ def sentence(draw: random.Random, templates: Sequence[Template], clauses: Sequen
     coverage_no counts sentences up, so that the coverage part goes through every character in turn.
     """
     kind = draw.random()
-    if kind < 0.47:
+    if kind < 0.55:
         return fill(draw.choice(templates).text, draw)
-    if kind < 0.62:
+    if kind < 0.70:
         return fill("，".join(draw.choice(clauses) for _ in range(draw.choice([1, 1, 2, 2, 3]))), draw)
-    if kind < 0.72:
+    if kind < 0.78:
         parts = [fill(draw.choice(clauses), draw), random_words(draw, draw.choice([1, 2, 3]))]
         draw.shuffle(parts)
         return "".join(parts)
-    if kind < 0.85:
+    if kind < 0.88:
         return random_words(draw, draw.randint(2, 6))
     if kind < 0.95:
         known = characters()
