@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from processors.inspect.commands import app as rules_app
 from processors.runtime.errors import Unavailable, UserError
 from processors.topology_commands import app as topology_app
 from processors.tuning.commands import app as model_app
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 dlq_app = typer.Typer(no_args_is_help=True, help="Records that could not be processed: look at them, send them again.")
+app.add_typer(rules_app, name="rules")
 app.add_typer(model_app, name="model")
 app.add_typer(topology_app, name="topology")
 app.add_typer(dlq_app, name="dlq")

@@ -74,7 +74,7 @@ def inspect(path: Path, rules: Path | None, speed: Speed, out: Path | None) -> i
     skipped = [(item.path, item.reason) for item in refused]
     console = Console(stderr=out == Path("-"), highlight=False)
     for warning in book.warnings if book else ():
-        console.print(str(warning), style="yellow", markup=False)
+        console.print(warning, style="yellow", markup=False)
     calls: list[CallRows] = []
     if planned:
         with Stack(settings, SLOTS, console.print) as stack:
