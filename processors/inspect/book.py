@@ -70,6 +70,8 @@ class RuleBook:
     every: tuple[int, ...] = ()
     """Text leaves that look at every finished utterance."""
     at_end: tuple[int, ...] = ()
+    hit_leaves: tuple[tuple[int, int], ...] = ()
+    """(leaf, rule): leaves that stand for the hits of a rule."""
     phrases: PhraseIndex = field(default_factory=lambda: PhraseIndex(()))
     spoken_patterns: PatternSet = field(default_factory=lambda: PatternSet(()))
     written_patterns: PatternSet = field(default_factory=lambda: PatternSet(()))
@@ -115,7 +117,7 @@ class PatternSet:
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """(leaf, begin, end) of every match in `text`."""
         found = []
-        for index in sorted(self._set.Match(text)) if text else ():
+        for index in sorted(self._set.Match(text) or ()) if text else ():
             compiled, leaves = self._patterns[index]
             for match in compiled.finditer(text):
                 if match.end() > match.start():
@@ -159,6 +161,7 @@ class _Compiler:
         ]
         book.by_id = {compiled.rule.rule_id: compiled for compiled in book.rules}
         book.deadlines = sorted(self._deadlines)
+        book.hit_leaves = tuple((one.hit_leaf, one.index) for one in book.rules if one.hit_leaf >= 0)
         book.at_end = tuple(compiled.index for compiled in book.rules if compiled.at_end)
         measuring: dict[type[Any], list[int]] = defaultdict(list)
         wanted: list[Wanted] = []

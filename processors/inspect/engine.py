@@ -385,6 +385,10 @@ class _Step:
     def _judge(self) -> list[Violation]:
         """Evaluate the rules that were touched, those of which others speak first."""
         out: list[Violation] = []
+        if not self.touched:
+            return []
+        rules = self.book.rules
+        muted = frozenset(leaf for leaf, rule in self.book.hit_leaves if not self._covers(rules[rule]))
         waiting = sorted(self.touched)
         judged = -1
         while waiting:
@@ -395,7 +399,7 @@ class _Step:
             compiled = self.book.rules[index]
             if not self._covers(compiled):
                 continue
-            view = View(self._hits() if self.hits is not None else self.state.hits, self.call, self.deaf)
+            view = View(self.state.hits if self.hits is None else self.hits, self.call, self.deaf, muted)
             founds = judge(compiled.root, view)
             self._note(index, view)
             changed = self._emit(compiled, founds, out)

@@ -72,6 +72,8 @@ class View:
     call: Call
     deaf: bool = False
     """Nothing of the call was transcribed: an absence proves nothing."""
+    muted: frozenset[int] = frozenset()
+    """Leaves of rules that do not apply to the call: neither hit nor missed."""
     due_ms: int | None = None
     due_turn: int | None = None
     steps: int = 0
@@ -325,6 +327,8 @@ def _repeated(node: Node, view: View, anchor: Found | None, bound: Bound) -> lis
 
 def _absent(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[Found]:
     """Where the condition inside `not` is missing for good."""
+    if node.of[0].leaf in view.muted:
+        return []
     if node.after is not None or node.before is not None:
         direction = "after" if node.after is not None else "before"
         source = node.after or node.before

@@ -80,3 +80,84 @@ def _whole(text: str) -> float | None:
         colloquial = len(pending) == 1 and unit >= 100 and text[-2] in (*UNITS, *LARGE)
         section += current * (unit / 10 if colloquial else 1.0)
     return total + section
+
+
+MAX_SPELLINGS: Final = 8
+_ARABIC: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_PERCENT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
+_SPOKEN_PERCENT: Final = re.compile(rf"百分之({NUMBER})")
+_SPOKEN: Final = re.compile(r"[零〇一二三四五六七八九两幺十百千万]{2,}")
+_CHINESE: Final = "零一二三四五六七八九"
+
+
+def spoken_number(digits: str) -> str:
+    """Whole number to Chinese words: 100 -> 一百, 10500 -> 一万零五百; digit by digit beyond 12 digits."""
+    number = int(digits)
+    if number == 0:
+        return "零"
+    if len(digits) > 12:
+        return spoken_digits(digits)
+    words, gap = "", False
+    for unit, name in ((10**8, "亿"), (10**4, "万"), (1, "")):
+        group, number = divmod(number, unit)
+        if group:
+            words += ("零" if words and (gap or group < 1_000) else "") + _group(group) + name
+            gap = False
+        else:
+            gap = bool(words)
+    return words[1:] if words.startswith("一十") else words
+
+
+def _group(number: int) -> str:
+    words, zero = "", False
+    for unit, name in ((1_000, "千"), (100, "百"), (10, "十"), (1, "")):
+        one, number = divmod(number, unit)
+        if one:
+            words += ("零" if zero else "") + _CHINESE[one] + name
+            zero = False
+        elif words:
+            zero = True
+    return words
+
+
+def spoken_digits(digits: str) -> str:
+    """Digit by digit."""
+    return "".join(_CHINESE[int(one)] for one in digits)
+
+
+def spellings(phrase: str) -> list[str]:
+    """The phrase with its numbers as they may be spoken or written: 100%通过 is 百分之百通过, 12期 is 十二期."""
+    found = {phrase: None}
+    if not _ARABIC.search(phrase) and not _SPOKEN.search(phrase) and "百分之" not in phrase:
+        return [phrase]
+    percent = _PERCENT.sub(lambda match: "百分之" + _cardinal(match[1]), phrase)
+    found[percent] = None
+    if "百分之一百" in percent:
+        found[percent.replace("百分之一百", "百分之百")] = None
+    found[_ARABIC.sub(lambda match: _cardinal(match[0]), percent)] = None
+    by_digit = _ARABIC.sub(lambda match: _by_digit(match[0]), percent)
+    found[by_digit] = None
+    found[_ARABIC.sub(lambda match: _by_digit(match[0]).replace("一", "幺"), percent)] = None
+    found[_SPOKEN_PERCENT.sub(_written_percent, phrase)] = None
+    found[_SPOKEN.sub(_written, phrase)] = None
+    return list(found)[:MAX_SPELLINGS]
+
+
+def _cardinal(number: str) -> str:
+    whole, point, fraction = number.partition(".")
+    return spoken_number(whole) + ("点" + spoken_digits(fraction) if point else "")
+
+
+def _by_digit(number: str) -> str:
+    return spoken_digits(number.replace(".", "")) if "." not in number else _cardinal(number)
+
+
+def _written_percent(match: re.Match[str]) -> str:
+    number = value("一百" if match[1] == "百" else match[1])
+    return match[0] if number is None else f"{number:g}%"
+
+
+def _written(match: re.Match[str]) -> str:
+    number = value(match[0])
+    whole = number is not None and number == int(number) and number < 1e9
+    return f"{int(number)}" if whole and number is not None else match[0]

@@ -14,6 +14,7 @@ from itertools import islice, product
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
+from processors.inspect.numbers_zh import spellings
 from processors.inspect.operators.base import Find
 from processors.inspect.sounds import SOUNDS, fold, normal, phrase_readings, readings
 from processors.inspect.spoken import Spoken
@@ -50,12 +51,11 @@ class PhraseIndex:
         by_phrase: dict[str, list[Wanted]] = defaultdict(list)
         by_sound: dict[tuple[str, frozenset[str]], list[Wanted]] = defaultdict(list)
         for one in wanted:
-            phrase = normal(one.phrase)
-            if not phrase:
-                continue
-            by_phrase[phrase].append(one)
-            if one.pairs is not None:
-                by_sound[phrase, one.pairs].append(one)
+            for phrase in spellings(normal(one.phrase)):
+                if phrase:
+                    by_phrase[phrase].append(one)
+                if phrase and one.pairs is not None:
+                    by_sound[phrase, one.pairs].append(one)
         self._phrases = [(phrase, tuple(ones)) for phrase, ones in by_phrase.items()]
         self._characters = _automaton([phrase for phrase, _ in self._phrases])
         codes: dict[str, list[_Sound]] = defaultdict(list)
