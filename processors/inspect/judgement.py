@@ -33,13 +33,19 @@ class Parts:
     standings: scorecard.Standings = field(default_factory=dict)
     alerts: alerts.AlertState = field(default_factory=alerts.AlertState)
     flows: flow.FlowStates = field(default_factory=dict)
+    tells_emotion: bool = True
+    """Whether an angry customer is told without a rule that says so."""
     points: tuple[EmotionPoint, ...] = ()
     """Of the record that is just judged; empty between records."""
 
 
 def start(book: RuleBook, call: Call) -> Parts:
     """The parts at the start of a call."""
-    return Parts(flows=flow.start(book.flows, call))
+    by_rule = any(
+        leaf.word == "emotion" and any(book.rules[rule].rule.alert is not None for rule in leaf.rules)
+        for leaf in book.leaves
+    )
+    return Parts(flows=flow.start(book.flows, call), tells_emotion=not by_rule)
 
 
 def before(parts: Parts, book: RuleBook, call: Call, record: TimelineRecord) -> tuple[Parts, list[EmotionPoint]]:
@@ -73,7 +79,8 @@ def after(
         chosen = flow.alert_of(book.flows, rule_id) if compiled is None or compiled.hidden else compiled.rule.alert
         return chosen if isinstance(chosen, alerts.Strategy) else None
 
-    told, raised = alerts.observe(parts.alerts, strategy, call, record, everything, parts.points)
+    points = parts.points if parts.tells_emotion else ()
+    told, raised = alerts.observe(parts.alerts, strategy, call, record, everything, points)
     standings = scorecard.stand(parts.standings, everything, awards)
     ended = record if isinstance(record, CallEnded) else None
     if standings is not parts.standings or ended is not None:
@@ -105,17 +112,19 @@ def dump(parts: Parts) -> Json:
         scorecard.dump_standings(parts.standings),
         alerts.dump_state(parts.alerts),
         flow.dump_states(parts.flows),
+        parts.tells_emotion,
     ]
     return plain
 
 
 def load(plain: Any) -> Parts:
     """The other way."""
-    feelings, line, standings, told, flows = plain
+    feelings, line, standings, told, flows, tells_emotion = plain
     return Parts(
         emotion.load_state(feelings),
         call_metrics.load_line(line),
         scorecard.load_standings(standings),
         alerts.load_state(told),
         flow.load_states(flows),
+        tells_emotion,
     )
