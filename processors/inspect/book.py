@@ -218,7 +218,7 @@ class _Compiler:
             word = condition.operator.word
             leaf = self._leaf(condition.operator, condition.role, word)
         self._leaf_rules[leaf][rule] = None
-        return replace(node, leaf=leaf, word=word)
+        return replace(node, leaf=leaf, word=word, placed=_is_placed(condition))
 
     def _group(self, group: Group, node: Node, rule: int) -> Node:
         of = tuple(self._node(child, rule) for child in group.of)

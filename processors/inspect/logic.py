@@ -7,7 +7,7 @@ what is still open tells when to look again (`View.due_ms`, `View.due_turn`). Ho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from processors.inspect.operators.base import Call, Hit
@@ -45,6 +45,8 @@ class Node:
     """The same for conditions written alike."""
     word: str = ""
     """Operator, for evidence."""
+    placed: bool = True
+    """False: a fact about the call as a whole, whose time says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Found:
     provisional: bool = False
     once: bool = False
     """There is at most one in a call."""
+    placed: bool = True
+    """False: its time says nothing about where a rule holds."""
 
 
 @dataclass(slots=True)
@@ -133,7 +137,9 @@ def _core(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[Fo
     match node.kind:
         case "leaf":
             return [
-                Found(hit.start_ms, hit.end_ms, hit.end_ms, hit, ((node.word, hit),), hit.provisional)
+                Found(
+                    hit.start_ms, hit.end_ms, hit.end_ms, hit, ((node.word, hit),), hit.provisional, placed=node.placed
+                )
                 for hit in view.hits.get(node.leaf, ())
             ]
         case "all":
@@ -206,13 +212,13 @@ def _with(found: Found, others: Iterable[Found]) -> Found:
     start_ms, end_ms, proved_ms = found.start_ms, found.end_ms, found.proved_ms
     hits, provisional = dict.fromkeys(found.hits), found.provisional
     for other in others:
-        if other.trigger is not None:
+        if other.trigger is not None and other.placed:
             start_ms, end_ms = min(start_ms, other.start_ms), max(end_ms, other.end_ms)
         proved_ms = max(proved_ms, other.proved_ms)
         hits.update(dict.fromkeys(other.hits))
         provisional = provisional or other.provisional
     proof = tuple(sorted(hits, key=lambda one: (one[1].start_ms, one[1].end_ms, one[0])))
-    return Found(start_ms, end_ms, proved_ms, found.trigger, proof, provisional, found.once)
+    return Found(start_ms, end_ms, proved_ms, found.trigger, proof, provisional, found.once, found.placed)
 
 
 def _joined(first: Found, second: Found) -> Found:
@@ -221,7 +227,7 @@ def _joined(first: Found, second: Found) -> Found:
         return second if first.provisional else first
     proved = min(first.proved_ms, second.proved_ms)
     both = _with(first, [second])
-    return Found(both.start_ms, both.end_ms, proved, both.trigger, both.hits, both.provisional, both.once)
+    return replace(both, proved_ms=proved)
 
 
 # Groups
@@ -254,7 +260,7 @@ def _at_least(node: Node, view: View, anchor: Found | None, bound: Bound) -> lis
         return []
     first, *others = sorted(earliest, key=lambda found: (found.provisional, found.start_ms, found.end_ms))[: node.n]
     one = _with(first, others)
-    return [Found(one.start_ms, one.end_ms, one.proved_ms, one.trigger, one.hits, one.provisional, once=True)]
+    return [replace(one, once=True)]
 
 
 def _sequence(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[Found]:

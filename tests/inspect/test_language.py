@@ -17,6 +17,7 @@ def rule(when: str, rest: str = "") -> str:
     return f"id: a\nwhen: {when}\n{rest}"
 
 
+# ruff: noqa: E501
 WRONG = {
     "an unknown operator": (rule("{sayd: [x]}"), 2, 8, "no operator or modifier 'sayd'", "'said'"),
     "an unknown modifier": (rule("{said: [x], within_sec: 3}"), 2, 19, "'within_sec'", "'within_s'"),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from tests.inspect.rules import found_at, rule, starts
 
-SEQUENCE = "sequence:\n    - {said: [确认], role: agent}\n    - {said: [好的], role: customer}\n    - {said: [办理], role: agent}\n  within_s: 10"
+SEQUENCE = """sequence:
+    - {said: [确认], role: agent}
+    - {said: [好的], role: customer}
+    - {said: [办理], role: agent}
+  within_s: 10"""
 SAYS = ["agent 1-2 请确认", "customer 5-6 好的", "agent 9-10 马上办理"]
 
 
