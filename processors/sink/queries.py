@@ -25,7 +25,7 @@ from processors.sink.store import Store, embedded_folder, open_embedded, open_se
 from processors.topology import the_topology
 
 TIMEOUT_S = 60.0
-GROUP = "sink"
+GROUP = "tingjian-sink"
 POLL_S = 0.05
 
 
