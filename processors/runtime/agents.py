@@ -25,6 +25,7 @@ from faust.types import TP
 
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.errors import BadRecord, UserError
+from processors.runtime.gaps import Gaps
 from processors.runtime.health import serve_health
 from processors.runtime.kafka import REQUEST_TIMEOUT_S, SESSION_TIMEOUT_MS, bootstrap, client_options, make_producer
 from processors.runtime.keeper import Core, Done, Incoming, Keeper
@@ -126,6 +127,8 @@ class Worker:
         self._partitions = _partitions(settings, agent)
         self._app = _app(settings, agent, self._partitions)
         self._committed: dict[int, int] = {}
+        self._expected: dict[int, int] = {}
+        self._gaps = Gaps(settings, agent.group, agent.topic)
         self._recovered = False
         self._assigned: frozenset[int] = frozenset()
         self._outlet = KafkaOutlet(settings, agent, self._crash)
@@ -160,6 +163,8 @@ class Worker:
             count = 0
             async for event in stream.noack().events():
                 message = event.message
+                if not await self._is_next(message.partition, message.offset):
+                    continue
                 self.keeper.take(
                     Incoming(
                         message.partition,
@@ -176,6 +181,20 @@ class Worker:
                     await self._make_room()
         except Exception as error:  # noqa: BLE001 - Faust would acknowledge the record and go on
             self._crash(error)
+
+    async def _is_next(self, partition: int, offset: int) -> bool:
+        """Whether the record is the next one of its partition; false when it came before. Ends the process when one
+        before it never came: what is not committed comes again after the start."""
+        expected = self._expected.get(partition)
+        if expected is None:
+            self._expected |= await asyncio.to_thread(self._gaps.beginnings, [partition])
+            expected = self._expected[partition]
+        if offset < expected or partition not in self._assigned:
+            return False
+        if offset > expected and await asyncio.to_thread(self._gaps.lost, partition, expected, offset):
+            self._crash(f"record {expected} of partition {partition} was skipped, the next one that came is {offset}")
+        self._expected[partition] = offset + 1
+        return True
 
     async def _make_room(self) -> None:
         while self.keeper.full or len(self._outlet.producer) > MOST_PRODUCING:  # noqa: ASYNC110 - librdkafka is polled
@@ -209,6 +228,7 @@ class Worker:
         self._assigned -= numbers
         for number in numbers:
             self._committed.pop(number, None)
+            self._expected.pop(number, None)
 
     async def _on_assigned(self, app: Any, assigned: set[TP], **_: Any) -> None:
         self._assigned = frozenset(tp.partition for tp in assigned if tp.topic == self._agent.topic)
