@@ -48,18 +48,31 @@ from processors.tuning.demo_calls import RATE_HZ, render
 
 SLOTS = ("ingest", "speech", "inspect", "sink")
 OFFENCES = (
-    ("threat", "今天再不还钱就让你坐牢"), ("abusive-agent", "你这个人就是不要脸"), ("threat", "逾期不还派人上门"),
-    ("contact-relatives", "不还我就打到你单位"), ("contact-relatives", "这件事我会告诉你家人"),
+    ("threat", "今天再不还钱就让你坐牢"),
+    ("abusive-agent", "你这个人就是不要脸"),
+    ("threat", "逾期不还派人上门"),
+    ("contact-relatives", "不还我就打到你单位"),
+    ("contact-relatives", "这件事我会告诉你家人"),
     ("impersonating-authority", "我告诉你这里是公安局"),
 )
 """Rule and line; the phrase that the rule looks for ends with the line."""
 AGENT_LINES = (
-    "您好，我是安信消费金融的专员，本次通话会全程录音", "请问您最近工作怎么样", "您可以先还一部分", "我帮您看一下账单",
-    "这个月的账单已经发到您手机上", "您方便的话今天处理一下", "我这边帮您登记资料",
+    "您好，我是安信消费金融的专员，本次通话会全程录音",
+    "请问您最近工作怎么样",
+    "您可以先还一部分",
+    "我帮您看一下账单",
+    "这个月的账单已经发到您手机上",
+    "您方便的话今天处理一下",
+    "我这边帮您登记资料",
 )
 CUSTOMER_LINES = (
-    "我最近手头有点紧", "我下个月发工资就还", "你再给我几天时间", "我知道了", "我现在在外面不方便说话",
-    "我想了解一下能不能分期", "好的我考虑一下",
+    "我最近手头有点紧",
+    "我下个月发工资就还",
+    "你再给我几天时间",
+    "我知道了",
+    "我现在在外面不方便说话",
+    "我想了解一下能不能分期",
+    "好的我考虑一下",
 )
 VOICES = ("f1", "f2", "f3", "f4", "m1", "m2", "m3", "m7")
 OFFENCE_EVERY = 2
@@ -129,15 +142,20 @@ def make_calls(folder: Path, count: int, seconds: float) -> list[Phrase]:
         rules: list[str] = []
         for turn in range(round(seconds / 3)):
             rule, offence = draw.choice(OFFENCES) if turn % OFFENCE_EVERY == 1 else ("", draw.choice(AGENT_LINES))
-            lines += [{"agent": offence, "gap": draw.uniform(0.3, 1.0)},
-                      {"customer": draw.choice(CUSTOMER_LINES), "gap": draw.uniform(0.3, 1.0)}]
+            lines += [
+                {"agent": offence, "gap": draw.uniform(0.3, 1.0)},
+                {"customer": draw.choice(CUSTOMER_LINES), "gap": draw.uniform(0.3, 1.0)},
+            ]
             rules += [rule, ""]
         voice = {"rate": draw.randint(190, 230), "pitch": draw.randint(35, 60)}
         call = {"agent": {"voice": agent, **voice}, "customer": {"voice": customer, **voice}, "lines": lines}
         audio, spoken = render(call, np.random.default_rng(number))
         soundfile.write(folder / f"{number}.wav", audio[: round(seconds * RATE_HZ)], RATE_HZ, subtype="ULAW")
-        phrases += [Phrase(call_id, rule, line.end_ms) for rule, line in zip(rules, spoken, strict=True)
-                    if rule and line.end_ms < seconds * 1000 - 1_000]
+        phrases += [
+            Phrase(call_id, rule, line.end_ms)
+            for rule, line in zip(rules, spoken, strict=True)
+            if rule and line.end_ms < seconds * 1000 - 1_000
+        ]
         rows.append({"call_id": call_id, "path": f"{number}.wav", "agent_id": f"A{number}", "scenario": "collection"})
     with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
@@ -148,10 +166,14 @@ def make_calls(folder: Path, count: int, seconds: float) -> list[Phrase]:
 
 def follow_violations(settings: Settings, watch: Watch) -> None:
     """Note the wall clock at which each violation arrives, until told to stop."""
-    consumer = Consumer({
-        **client_options(settings), "group.id": "tingjian-benchmark", "enable.auto.commit": "false",
-        "fetch.wait.max.ms": 20,
-    })
+    consumer = Consumer(
+        {
+            **client_options(settings),
+            "group.id": "tingjian-benchmark",
+            "enable.auto.commit": "false",
+            "fetch.wait.max.ms": 20,
+        }
+    )
     consumer.assign([TopicPartition(*place, offset) for place, offset in ends(settings, ["violations"]).items()])
     while not watch.stop.is_set():
         message = consumer.poll(0.2)
@@ -174,8 +196,11 @@ def follow_lag(settings: Settings, watch: Watch) -> None:
                 text = answer.read().decode()
         except OSError:
             continue
-        watch.lags_s += [float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-                         if line.startswith("tingjian_speech_audio_lag_seconds{")]
+        watch.lags_s += [
+            float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith("tingjian_speech_audio_lag_seconds{")
+        ]
 
 
 def cpu_seconds(settings: Settings) -> dict[str, float]:
@@ -201,8 +226,10 @@ def run(settings: Settings, count: int, seconds: float) -> Result:
         phrases = make_calls(folder, count, seconds)
         planned, _ = find_recordings(folder / "manifest.csv", ("agent", "customer"))
         watch = Watch()
-        threads = [threading.Thread(target=target, args=(settings, watch), daemon=True)
-                   for target in (follow_violations, follow_lag)]
+        threads = [
+            threading.Thread(target=target, args=(settings, watch), daemon=True)
+            for target in (follow_violations, follow_lag)
+        ]
         for thread in threads:
             thread.start()
         time.sleep(1.0)
@@ -220,7 +247,12 @@ def run(settings: Settings, count: int, seconds: float) -> Result:
 
 
 def measured(
-    phrases: Sequence[Phrase], watch: Watch, started_ms: dict[str, int], count: int, seconds: float, late_ms: int,
+    phrases: Sequence[Phrase],
+    watch: Watch,
+    started_ms: dict[str, int],
+    count: int,
+    seconds: float,
+    late_ms: int,
     cpu: dict[str, float],
 ) -> Result:
     """Latencies of the phrases that were found."""
@@ -229,8 +261,10 @@ def measured(
     for phrase in phrases:
         spoken_at_ms = started_ms[phrase.call_id] + phrase.end_ms
         mine = [
-            (at_ms, violation) for at_ms, violation in watch.arrivals
-            if violation.call_id == phrase.call_id and violation.rule_id == phrase.rule_id
+            (at_ms, violation)
+            for at_ms, violation in watch.arrivals
+            if violation.call_id == phrase.call_id
+            and violation.rule_id == phrase.rule_id
             and violation.start_ms - NEAR_MS <= phrase.end_ms <= violation.end_ms + NEAR_MS
         ]
         said = [at_ms for at_ms, violation in mine if violation.state != "retracted"]
@@ -244,11 +278,19 @@ def measured(
     growth = statistics.median(last) - statistics.median(early) if early and last else 0
     firsts = [latency for _, latency in first]
     return Result(
-        calls=count, seconds=seconds, phrases=len(phrases), found=len(first),
-        first_p50_ms=quantile(firsts, 0.5), first_p99_ms=quantile(firsts, 0.99),
-        confirmed_p50_ms=quantile(confirmed, 0.5), confirmed_p99_ms=quantile(confirmed, 0.99),
-        growth_ms=round(growth), lag_max_s=max(watch.lags_s, default=0.0),
-        lag_end_s=watch.lags_s[-1] if watch.lags_s else 0.0, player_late_ms=late_ms, cpu=cpu,
+        calls=count,
+        seconds=seconds,
+        phrases=len(phrases),
+        found=len(first),
+        first_p50_ms=quantile(firsts, 0.5),
+        first_p99_ms=quantile(firsts, 0.99),
+        confirmed_p50_ms=quantile(confirmed, 0.5),
+        confirmed_p99_ms=quantile(confirmed, 0.99),
+        growth_ms=round(growth),
+        lag_max_s=max(watch.lags_s, default=0.0),
+        lag_end_s=watch.lags_s[-1] if watch.lags_s else 0.0,
+        player_late_ms=late_ms,
+        cpu=cpu,
     )
 
 

@@ -117,8 +117,15 @@ def send_planned(
     finally:
         for call_id, sent_ms in open_calls.items():
             at_ms = calls[call_id].at_ms + sent_ms
-            sender.send_at_last(CallEnded(call_id=call_id, call_ms=sent_ms, at_ms=at_ms, reason="aborted",
-                                          detail="sending the recording was interrupted"))
+            sender.send_at_last(
+                CallEnded(
+                    call_id=call_id,
+                    call_ms=sent_ms,
+                    at_ms=at_ms,
+                    reason="aborted",
+                    detail="sending the recording was interrupted",
+                )
+            )
         INGEST_CALLS_OPEN.labels(DOOR).set(0)
         sender.flush(SEND_TIMEOUT_S)
     return done

@@ -152,5 +152,13 @@ class LiveCall:
         for track in self._tracks:
             if track.end_ms <= end_ms - CHUNK_MS:
                 records += track.advance(end_ms, "late")
-        return [*records, CallEnded(call_id=self.start.call_id, call_ms=end_ms, at_ms=self.start.at_ms + end_ms,
-                                    reason=reason, detail=detail)]
+        return [
+            *records,
+            CallEnded(
+                call_id=self.start.call_id,
+                call_ms=end_ms,
+                at_ms=self.start.at_ms + end_ms,
+                reason=reason,
+                detail=detail,
+            ),
+        ]

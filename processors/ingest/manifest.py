@@ -17,8 +17,18 @@ from typing import cast, get_args
 from processors.records import Direction, Role
 from processors.runtime.errors import BadRecord, UserError
 
-COLUMNS = ("call_id", "path", "agent_id", "team_id", "customer_id", "scenario", "queue", "direction", "started_at",
-           "channels")
+COLUMNS = (
+    "call_id",
+    "path",
+    "agent_id",
+    "team_id",
+    "customer_id",
+    "scenario",
+    "queue",
+    "direction",
+    "started_at",
+    "channels",
+)
 FURTHER = ("language", "ruleset")
 """Columns with a meaning of their own that need not be there; every other one becomes an attribute."""
 TIME_FORMS = ("", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
@@ -121,11 +131,12 @@ def _entry(heading: list[str], row: list[str], line: int, lines_of_ids: dict[str
         started_at_ms=parse_time(values["started_at"]) if values.get("started_at") else None,
         channels=parse_roles(values.get("channels", "")),
         direction=parse_direction(values.get("direction", "")),
-        **{column: values.get(column, "") for column in
-           ("agent_id", "team_id", "customer_id", "scenario", "queue", "language", "ruleset")},
+        **{
+            column: values.get(column, "")
+            for column in ("agent_id", "team_id", "customer_id", "scenario", "queue", "language", "ruleset")
+        },
         attributes={
-            column: value for column, value in values.items()
-            if column and value and column not in COLUMNS + FURTHER
+            column: value for column, value in values.items() if column and value and column not in COLUMNS + FURTHER
         },
     )
     if call_id and lines_of_ids.setdefault(call_id, line) != line:

@@ -55,7 +55,11 @@ async def play_call(
     address = door_url(url)
     try:
         async with connect(
-            address, compression=None, open_timeout=OPEN_S, close_timeout=CLOSE_S, max_queue=None,
+            address,
+            compression=None,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            max_queue=None,
             additional_headers={"Authorization": f"Bearer {token}"} if token else None,
         ) as socket:
             return await _play(socket, call, speed, on_frame)
@@ -140,8 +144,12 @@ def start_message(call: Planned, sid: str, tracks: Sequence[str]) -> str:
     }
     media_format = {"encoding": "audio/x-mulaw", "sampleRate": twilio.SAMPLE_RATE_HZ, "channels": 1}
     start = {
-        "accountSid": "AC0", "streamSid": sid, "callSid": f"CA{entry.call_id}", "tracks": list(tracks),
-        "mediaFormat": media_format, "customParameters": parameters,
+        "accountSid": "AC0",
+        "streamSid": sid,
+        "callSid": f"CA{entry.call_id}",
+        "tracks": list(tracks),
+        "mediaFormat": media_format,
+        "customParameters": parameters,
     }
     return json.dumps({"event": "start", "sequenceNumber": "1", "streamSid": sid, "start": start}, ensure_ascii=False)
 

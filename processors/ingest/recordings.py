@@ -27,8 +27,33 @@ DECODER_END_S = 30
 
 WAV_SUFFIXES = frozenset({".wav", ".wave"})
 OTHER_SUFFIXES = frozenset(
-    {".mp3", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64", ".m4a", ".aac", ".amr",
-     ".wma", ".webm", ".mp4", ".3gp", ".gsm", ".vox", ".pcm", ".raw", ".ulaw", ".alaw", ".g729"}
+    {
+        ".mp3",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".aif",
+        ".aiff",
+        ".au",
+        ".caf",
+        ".w64",
+        ".rf64",
+        ".m4a",
+        ".aac",
+        ".amr",
+        ".wma",
+        ".webm",
+        ".mp4",
+        ".3gp",
+        ".gsm",
+        ".vox",
+        ".pcm",
+        ".raw",
+        ".ulaw",
+        ".alaw",
+        ".g729",
+    }
 )
 """Looked at when they lie in a folder; those that libsndfile cannot read are listed as skipped."""
 
@@ -88,8 +113,14 @@ def open_recording(path: Path) -> Recording:
         raise BadRecord(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
     encoding = payload_encoding(layout.kind, layout.rate_hz)
     return Recording(
-        path, encoding, layout.rate_hz, layout.channels, layout.duration_ms, status.st_mtime_ns // 1_000_000,
-        layout.note, layout,
+        path,
+        encoding,
+        layout.rate_hz,
+        layout.channels,
+        layout.duration_ms,
+        status.st_mtime_ns // 1_000_000,
+        layout.note,
+        layout,
     )
 
 

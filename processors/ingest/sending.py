@@ -36,7 +36,10 @@ class Sender:
         """Put the record into the queue; False when the queue is full because the brokers do not keep up."""
         try:
             self._producer.produce(
-                self._topic, encode(record), record.call_id.encode(), headers=[*headers(self._topic, record)],
+                self._topic,
+                encode(record),
+                record.call_id.encode(),
+                headers=[*headers(self._topic, record)],
                 on_delivery=self._delivered,
             )
         except BufferError:

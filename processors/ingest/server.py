@@ -110,8 +110,9 @@ class Door:
             raise Refused(1013, "kafka_away", "Kafka cannot be reached, try again later")
         call_id = self.ids.take(start)
         try:
-            call = LiveCall(twilio.call_started(start, call_id, time.time_ns() // 1_000_000), start.encoding,
-                            twilio.SAMPLE_RATE_HZ)
+            call = LiveCall(
+                twilio.call_started(start, call_id, time.time_ns() // 1_000_000), start.encoding, twilio.SAMPLE_RATE_HZ
+            )
         except BadRecord:
             self.ids.release(call_id)
             raise
@@ -142,8 +143,14 @@ class Door:
         INGEST_CALLS_OPEN.labels(twilio.DOOR).set(len(self.open_calls))
         INGEST_CALLS_ENDED.labels(twilio.DOOR, reason).inc()
         INGEST_FRAMES_DROPPED.labels(twilio.DOOR).inc(call.dropped)
-        self.log.info("call ended", call_id=call_id, reason=reason, detail=detail, call_ms=call.end_ms,
-                      frames_dropped=call.dropped)
+        self.log.info(
+            "call ended",
+            call_id=call_id,
+            reason=reason,
+            detail=detail,
+            call_ms=call.end_ms,
+            frames_dropped=call.dropped,
+        )
 
     async def watch_kafka(self) -> None:
         """Let delivery reports in, and end the calls of which something was not delivered."""
@@ -318,9 +325,20 @@ async def open_door(door: Door, host: str, port: int) -> Server:
     quiet = logging.getLogger("websockets.door")
     quiet.setLevel(logging.CRITICAL)  # scanners would fill the log; refusals are counted
     return await serve(
-        handle, host, port, process_request=door.check_handshake, compression=None, open_timeout=HANDSHAKE_S,
-        ping_interval=PING_S, ping_timeout=PING_S, close_timeout=CLOSE_S, max_size=MAX_MESSAGE_BYTES,
-        max_queue=MAX_QUEUE, server_header=None, logger=quiet, create_connection=Counted,
+        handle,
+        host,
+        port,
+        process_request=door.check_handshake,
+        compression=None,
+        open_timeout=HANDSHAKE_S,
+        ping_interval=PING_S,
+        ping_timeout=PING_S,
+        close_timeout=CLOSE_S,
+        max_size=MAX_MESSAGE_BYTES,
+        max_queue=MAX_QUEUE,
+        server_header=None,
+        logger=quiet,
+        create_connection=Counted,
     )
 
 

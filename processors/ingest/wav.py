@@ -26,10 +26,23 @@ OTHER_CONTAINERS = (b"RIFX", b"OggS", b"fLaC", b"FORM", b".snd", b"caff", b"riff
 EXTENSIBLE = 0xFFFE
 EXTENSIBLE_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 ENCODINGS: dict[int, tuple[str, tuple[int, ...]]] = {
-    1: ("pcm", (8, 16, 24, 32)), 3: ("float", (32, 64)), 6: ("pcma", (8,)), 7: ("pcmu", (8,)),
+    1: ("pcm", (8, 16, 24, 32)),
+    3: ("float", (32, 64)),
+    6: ("pcma", (8,)),
+    7: ("pcmu", (8,)),
 }
-COMPRESSED = {2: "Microsoft ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x50: "MPEG", 0x55: "MP3", 0x14: "G.723",
-              0x40: "G.721", 0x45: "G.726", 0x83: "G.729", 0x161: "WMA"}
+COMPRESSED = {
+    2: "Microsoft ADPCM",
+    0x11: "IMA ADPCM",
+    0x31: "GSM 6.10",
+    0x50: "MPEG",
+    0x55: "MP3",
+    0x14: "G.723",
+    0x40: "G.721",
+    0x45: "G.726",
+    0x83: "G.729",
+    0x161: "WMA",
+}
 
 
 class NotWav(BadRecord):
@@ -137,9 +150,7 @@ def check_shape(channels: int, rate_hz: int) -> None:
         raise BadRecord(f"its sample rate is {rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz can be inspected")
 
 
-def _with_data(
-    layout: tuple[str, int, int, int], file: BinaryIO, start: int, size: int, file_bytes: int
-) -> WavLayout:
+def _with_data(layout: tuple[str, int, int, int], file: BinaryIO, start: int, size: int, file_bytes: int) -> WavLayout:
     kind, bits, channels, rate_hz = layout
     frame_bytes = bits // 8 * channels
     there, note = max(0, file_bytes - start), ""
@@ -147,13 +158,17 @@ def _with_data(
     if size > there:
         found = there
         if size not in UNKNOWN_SIZES and size < 0xFFFFFF00:
-            note = (f"truncated: the header promises {size / frame_bytes / rate_hz:.1f} s, "
-                    f"the file has {there / frame_bytes / rate_hz:.1f} s")
+            note = (
+                f"truncated: the header promises {size / frame_bytes / rate_hz:.1f} s, "
+                f"the file has {there / frame_bytes / rate_hz:.1f} s"
+            )
     elif not any(_chunks_follow(file, start + size + pad, file_bytes) for pad in {size % 2, 0}):
         found = there
         if size:
-            note = (f"the header promises {size / frame_bytes / rate_hz:.1f} s, "
-                    f"the file has {there / frame_bytes / rate_hz:.1f} s")
+            note = (
+                f"the header promises {size / frame_bytes / rate_hz:.1f} s, "
+                f"the file has {there / frame_bytes / rate_hz:.1f} s"
+            )
     frames = found // frame_bytes
     if frames == 0:
         raise BadRecord("there is no audio in it")

@@ -115,7 +115,7 @@ def _step(node: Node, index: int, flow: _Flow) -> Step | None:
     step_id = read_id(found["id"], reader, "'id'") if "id" in found else ""
     if step_id == END:
         reader.problem(found["id"], "no step can be called 'end'", "'end' is where a flow is over")
-    elif step_id in flow.names[:index]:
+    elif step_id and step_id in flow.names[:index]:
         reader.problem(found["id"], f"the step '{clip(step_id)}' stands twice in the flow")
     if ("when" in found) == ("branches" in found):
         reader.problem(node, "a step needs either 'when' or 'branches'")

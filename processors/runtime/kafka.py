@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -140,10 +141,17 @@ def _count_lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
         raise Unavailable(f"Kafka does not answer about offsets: {error}") from error
 
 
+@stamina.retry(on=Unavailable, attempts=5, timeout=REQUEST_TIMEOUT_S)
 def group_members(settings: Settings, group: str) -> set[str]:
-    """Names of the members of a consumer group; Unavailable when the brokers do not answer."""
+    """Names of the members of a consumer group; Unavailable when the brokers do not answer in time."""
     admin = AdminClient(client_options(settings))
     try:
+        # Describing a group that no coordinator knows yet would wait for one in vain, so it is looked up first.
+        listed = admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S).result()
+        if listed.errors:
+            raise listed.errors[0]
+        if group not in {one.group_id for one in listed.valid}:
+            return set()
         described = admin.describe_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_S)[group].result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:

@@ -42,6 +42,7 @@ def sentence_encoder(name: str = DEFAULT) -> Encoder:
         raw = np.asarray(function(list(sentences)), np.float32)
         if raw.ndim != 2 or len(raw) != len(sentences):
             raise UserError(f"TINGJIAN_SENTENCE_ENCODER={name}: gave shape {raw.shape} for {len(sentences)} texts")
-        return raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), np.float32(1e-9))
+        lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+        return np.asarray(raw / np.maximum(lengths, np.float32(1e-9)), np.float32)
 
     return encode

@@ -281,10 +281,12 @@ def ephemeral(settings: Settings) -> Iterator[Settings]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def up(settings: Settings, progress: Progress, slots: Sequence[str] = ()) -> None:
+def up(
+    settings: Settings, progress: Progress, slots: Sequence[str] = (), command: Command = lambda slot: slot.command
+) -> None:
     """Run the stack until Ctrl-C or SIGTERM (both return), or until it fails (UserError)."""
     try:
-        with Stack(settings, slots, progress) as stack:
+        with Stack(settings, slots, progress, command=command) as stack:
             progress(f"listening at {stack.file.door}, Kafka at {stack.file.bootstrap}; Ctrl-C stops everything")
             stack.wait()
     except KeyboardInterrupt:

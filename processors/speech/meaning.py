@@ -95,7 +95,8 @@ def load_heads(path: Path = SHIPPED) -> Heads:
 def centre(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors relative to the mean of all sentences, of unit length again: what sets sentences apart."""
     moved = vectors - mean
-    return moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.float32(1e-9))
+    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+    return np.asarray(moved / np.maximum(lengths, np.float32(1e-9)), np.float32)
 
 
 def is_measurable(texts: Sequence[str], least_chars: int = 3) -> list[bool]:

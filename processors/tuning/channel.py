@@ -1,6 +1,6 @@
 """What a telephone line does to a voice: bands, G.711, noise, lost packets, clipping, levels. Arrays in, arrays out.
 
-Randomness comes in as a `numpy.random.Generator`. All signals are mono float32 in -1..1 with their sample rate in hertz.
+Randomness comes in as a `numpy.random.Generator`. All signals are mono float32 in -1..1, sample rates are in hertz.
 It does not decide how often which effect happens: that is `sounds.py`.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
 
 Samples = NDArray[np.float32]
 
@@ -101,7 +101,7 @@ def _shaped(draw: np.random.Generator, count: int, exponent: float) -> Samples:
 
 
 def noise(draw: np.random.Generator, kind: str, count: int, rate_hz: int, voices: Sequence[Samples] = ()) -> Samples:
-    """`count` samples of noise of the kind, with root mean square 1. `babble` needs other voices to mix (pink without them)."""
+    """`count` samples of noise with root mean square 1. `babble` mixes other voices, and is pink noise without them."""
     time_s = np.arange(count, dtype=np.float32) / rate_hz
     if kind == "white":
         result = draw.standard_normal(count).astype(np.float32)
@@ -112,9 +112,8 @@ def noise(draw: np.random.Generator, kind: str, count: int, rate_hz: int, voices
         result = _shaped(draw, count, 0.5)
         result = result / max(rms(result), 1e-9) * np.float32(0.3)
         for k in range(1, 8):
-            result = result + np.sin(2 * np.pi * base_hz * k * time_s + draw.uniform(0, 6.28)) * draw.uniform(
-                0, 1.0 / k
-            )
+            tone = np.sin(2 * np.pi * base_hz * k * time_s + draw.uniform(0, 6.28)) * draw.uniform(0, 1.0 / k)
+            result += tone.astype(np.float32)
     elif kind == "babble" and voices:
         result = np.zeros(count, np.float32)
         for voice in voices:
@@ -122,7 +121,7 @@ def noise(draw: np.random.Generator, kind: str, count: int, rate_hz: int, voices
             result += np.resize(np.roll(voice, -start), count) / max(rms(voice), 1e-6)
     elif kind == "street":
         swell = 1.0 + 0.8 * np.sin(2 * np.pi * draw.uniform(0.1, 0.5) * time_s + draw.uniform(0, 6.28))
-        result = _shaped(draw, count, 0.8) * swell
+        result = _shaped(draw, count, 0.8) * swell.astype(np.float32)
     elif kind == "fan":
         result = band(draw.standard_normal(count).astype(np.float32), rate_hz, 180.0, draw.uniform(400, 900), order=2)
     else:

@@ -1,46 +1,100 @@
-"""`tingjian model`: train, evaluate and describe the shipped speech model. Neural libraries load inside the commands only."""
+"""`tingjian model`: train, evaluate, describe the speech model. Neural libraries load inside the commands only."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+SHIPPED = Path(__file__).parents[1] / "speech" / "checkpoints" / "mandarin-telephone.nemo"
+
 app = typer.Typer(no_args_is_help=True, help="The speech model: what is shipped, how good it is, how to train another.")
 
 
 @app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="Folder of the run: its checkpoint, its result. The same command goes on.")],
-    hours: Annotated[
-        float, typer.Option(help="Budget of the whole run; the learning rate reaches zero at its end.")
-    ] = 6.0,
-    start: Annotated[
-        Path | None, typer.Option(help="A checkpoint of this recipe to go on from instead of nothing.")
-    ] = None,
-    system_share: Annotated[
-        float, typer.Option(help="Share of speech by the machine's own espeak-ng, the rest by the bundled one.")
-    ] = 0.5,
-    peak_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 8e-4,
-    threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
-) -> None:
-    """Train a Mandarin telephone model on synthetic speech; can be killed at any time and goes on by the same command."""
-    from processors.tuning.job import Plan, train
-    from processors.tuning.sounds import Mixture
-
-    plan = Plan(hours=hours, peak_rate=peak_rate, threads=threads)
-    result = train(out, plan, Mixture(system_share=system_share), start)
-    typer.echo(f"finished: {result}")
-
-
-@app.command()
-def info(
-    model: Annotated[Path, typer.Argument(help="A .nemo file.")] = Path(__file__).parents[1]
-    / "speech/checkpoints/mandarin-telephone.nemo",
-) -> None:
+def info(model: Annotated[Path, typer.Argument(help="A .nemo file.")] = SHIPPED) -> None:
     """Print what a checkpoint is: its network, its characters, its size and checksum."""
     from processors.tuning.describe import describe
 
     for name, value in describe(model).items():
         typer.echo(f"{name:20} {value}")
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run: its checkpoint and its result.")],
+    hours: Annotated[float, typer.Option(help="Budget of the whole run; the learning rate is zero at its end.")] = 6.0,
+    start: Annotated[Path | None, typer.Option(help="A checkpoint of this recipe to go on from.")] = None,
+    system_share: Annotated[float, typer.Option(help="Share of speech by the machine's own espeak-ng.")] = 0.5,
+    peak_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 8e-4,
+    threads: Annotated[int, typer.Option(help="Threads of the training process.")] = 2,
+    seed: Annotated[int, typer.Option(help="Another seed hears other sentences by other voices.")] = 1,
+) -> None:
+    """Train on synthetic telephone speech. It may be killed at any time; the same command goes on."""
+    from processors.tuning.job import Plan, train
+    from processors.tuning.sounds import Mixture
+    from processors.tuning.speak import available
+
+    share = system_share if available("system") else 0.0
+    if share != system_share:
+        typer.echo("this machine has no espeak-ng of its own: all speech will be by the bundled one", err=True)
+    plan = Plan(hours=hours, peak_rate=peak_rate, threads=threads, seed=seed)
+    typer.echo(f"finished: {train(out, plan, Mixture(system_share=share), start)}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Option(help="Folder of a run of `model train`.")],
+    out: Annotated[Path, typer.Option(help="The .nemo file to write.")],
+    start: Annotated[Path | None, typer.Option(help="The checkpoint that the run began with, if any.")] = None,
+) -> None:
+    """Write a run that has not finished as a .nemo file, to look at it or to keep it."""
+    from processors.tuning.job import snapshot
+
+    snapshot(run, out, start)
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A .nemo file.")] = SHIPPED,
+    against: Annotated[list[Path] | None, typer.Option(help="Another checkpoint to measure on the same audio.")] = None,
+    sentences: Annotated[int, typer.Option(help="Sentences by each unseen voice.")] = 10,
+    seed: Annotated[int, typer.Option(help="Another seed makes other sentences.")] = 7,
+    by_voice: Annotated[bool, typer.Option(help="Also print each unseen voice on the telephone line.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures as JSON.")] = None,
+) -> None:
+    """Character and toneless-syllable error rates on text, voices and noises that training never had."""
+    from processors.tuning import evaluate as measuring
+    from processors.tuning.recognise import Recogniser
+
+    found = measuring.cases(sentences, seed)
+    headline = [case for case in found if case.group.endswith(measuring.HEADLINE)]
+    typer.echo(f"{len(found)} sentences, {measuring.seconds(found) / 60:.1f} minutes")
+    rows = []
+    for path in [model, *(against or [])]:
+        recogniser = Recogniser(path)
+        for context in measuring.contexts(recogniser):
+            for streaming in (False, True):
+                # All groups offline at the widest context, the headline everywhere: the others cost and say the same.
+                widest = context == measuring.contexts(recogniser)[0]
+                chosen = found if widest and not streaming else headline
+                heard = measuring.measure(recogniser, chosen, context, streaming)
+                figures = measuring.figures(chosen, heard)
+                if by_voice and widest and not streaming:
+                    ours = [i for i, case in enumerate(chosen) if case.group.endswith(measuring.HEADLINE)]
+                    figures += measuring.figures([chosen[i] for i in ours], [heard[i] for i in ours], by_voice=True)
+                rows += [
+                    {"model": path.name, "context": list(context), "streaming": streaming, **asdict(f)} for f in figures
+                ]
+    typer.echo(f"{'model':28} {'context':9} {'mode':9} {'group':52} {'CER':>6} {'SER':>6} {'cases':>5}")
+    for row in rows:
+        typer.echo(
+            f"{row['model']:28} {row['context']!s:9} {'stream' if row['streaming'] else 'offline':9} {row['group']:52} "
+            f"{row['characters']:6.3f} {row['syllables']:6.3f} {row['cases']:5}"
+        )
+    if out:
+        out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", "utf-8")

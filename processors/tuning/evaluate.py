@@ -1,6 +1,6 @@
 """How well a model hears what training never had: other templates, other voices, other noises; offline and streaming.
 
-Cases are made from a seed, so that two models hear the same. Character error rate and the error rate over syllables without
+Cases are made from a seed, so that two models hear the same. The error rates over characters and over syllables without
 tones are jiwer's. It trains nothing and judges nothing: the figures go to the model card.
 """
 
@@ -19,6 +19,7 @@ from processors.tuning.recognise import Recogniser
 from processors.tuning.sounds import HELD_OUT_VOICES, MODEL_RATE_HZ, Line, Voice, render, training_variants
 from processors.tuning.speak import Engine, available, synthesiser
 
+HEADLINE = "unseen voices, telephone, 20 dB"
 TELEPHONE = Line(8000, 300.0, 3400.0, 4, "white", 20.0, -24.0, "pcma", 0.0, None)
 """The line that the headline figure is measured on."""
 
@@ -71,13 +72,14 @@ def cases(per_voice: int, seed: int = 7) -> list[Case]:
     """
     draw = random.Random(seed)
     found: list[Case] = []
-    engines: list[Engine] = [e for e in ("bundled", "system") if available(e)]  # type: ignore[misc]
+    both: tuple[Engine, Engine] = ("bundled", "system")
+    engines = [engine for engine in both if available(engine)]
     for engine in engines:
         held_out = [v for v in HELD_OUT_VOICES if v in synthesiser(engine).variants]
         for variant in held_out:
             for sentence in _sentences(draw, per_voice):
                 voice = _voice(engine, variant, draw)
-                found.append(_render(f"{engine}: unseen voices, telephone, 20 dB", sentence, voice, TELEPHONE, draw))
+                found.append(_render(f"{engine}: {HEADLINE}", sentence, voice, TELEPHONE, draw))
         known = draw.sample(training_variants(engine), len(held_out))
         changes: list[tuple[str, Sequence[str], Line]] = [
             ("known voices, telephone, 20 dB", known, TELEPHONE),
@@ -134,6 +136,11 @@ def figures(found: Sequence[Case], heard: Sequence[str], by_voice: bool = False)
         rows = [i for i, n in enumerate(names) if n == name]
         result.append(error_rates(name, [found[i].text for i in rows], [heard[i] for i in rows]))
     return result
+
+
+def contexts(recogniser: Recogniser) -> list[tuple[int, int]]:
+    """The attention contexts that the model was trained with, the widest first."""
+    return sorted(recogniser.contexts, reverse=True)
 
 
 def seconds(found: Sequence[Case]) -> float:

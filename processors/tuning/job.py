@@ -1,7 +1,7 @@
 """The shell of training: worker processes make data, this one descends, and every few minutes it can be killed.
 
-One resumable command. The learning rate follows the time that the run has used of its budget, in seconds of this process,
-so that a run on a busy machine makes fewer steps and still ends with its decay complete.
+One resumable command. The learning rate follows the share of its time budget that a run has used, so that a run on a
+busy machine makes fewer steps and still ends with its decay complete.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ log = structlog.get_logger()
 SAVE_EVERY_S = 240.0
 LOG_EVERY_STEPS = 50
 CLIP_NORM = 1.0
+PAUSE_S = 20.0
+"""A step that took longer was stopped from outside; the time beyond is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Run:
                 aligned=aligned,
             )
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.trainee.parameters(), CLIP_NORM)
         if torch.isfinite(norm):
             self.optimiser.step()
@@ -128,6 +130,13 @@ def train(folder: Path, plan: Plan, mixture: Mixture, start: Path | None) -> Pat
     return result
 
 
+def snapshot(folder: Path, result: Path, start: Path | None) -> None:
+    """Export what a run has learned so far. `start` is the checkpoint that it began with, if any."""
+    run = Run(Trainee(start_from(start, characters()) if start else build(characters())), Plan(hours=1.0))
+    run.load(folder / "run.ckpt")
+    export(run.trainee, result)
+
+
 def _stretch(run: Run, saved: Path, mixture: Mixture, warm: bool) -> None:
     """Train until the budget is spent or the mixture has to change: short sentences first, longer ones later."""
     share = run.spent_s / (run.plan.hours * 3600)
@@ -138,7 +147,7 @@ def _stretch(run: Run, saved: Path, mixture: Mixture, warm: bool) -> None:
     for pool_no, examples in stream(saved.parent / "pools", run.pool_no, current):
         parts = run.descend(examples, aligned=not warm and run.step < run.plan.aligned_steps)
         now = time.monotonic()
-        run.spent_s += now - last
+        run.spent_s += min(now - last, PAUSE_S)
         last, run.pool_no = now, pool_no
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + value

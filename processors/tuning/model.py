@@ -19,13 +19,15 @@ from nemo.collections.asr.models import EncDecCTCModelBPE
 from nemo.utils import logging as nemo_logging
 from omegaconf import OmegaConf, open_dict
 from pypinyin import Style, pinyin
-from sentencepiece import sentencepiece_model_pb2 as pieces_format
+from sentencepiece import sentencepiece_model_pb2
 from torch import Tensor, nn
 
 from processors.runtime.errors import UserError
 from processors.tuning.sounds import MODEL_RATE_HZ, Example
 
 nemo_logging.setLevel(nemo_logging.ERROR)
+
+pieces_format: Any = sentencepiece_model_pb2  # generated without types
 
 FRAME_MS = 80
 SYLLABLE_WEIGHT = 0.5
@@ -115,14 +117,16 @@ def _config(shape: Shape, tokenizer_folder: str) -> dict[str, Any]:
         "tokenizer": {"dir": tokenizer_folder, "type": "bpe"},
         "preprocessor": {
             "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
-            "sample_rate": MODEL_RATE_HZ, "normalize": "NA", "window_size": 0.025, "window_stride": 0.01, "window": "hann",
-            "features": 80, "n_fft": 512, "log": True, "frame_splicing": 1, "dither": 1e-5, "pad_to": 0,
+            "sample_rate": MODEL_RATE_HZ, "normalize": "NA", "window_size": 0.025, "window_stride": 0.01,
+            "window": "hann", "features": 80, "n_fft": 512, "log": True, "frame_splicing": 1, "dither": 1e-5,
+            "pad_to": 0,
         },
         "encoder": {
             "_target_": "nemo.collections.asr.modules.ConformerEncoder",
             "feat_in": 80, "feat_out": -1, "n_layers": shape.layers, "d_model": shape.width,
             "subsampling": "dw_striding", "subsampling_factor": 8, "subsampling_conv_channels": shape.channels,
-            "causal_downsampling": True, "ff_expansion_factor": 4, "self_attention_model": "rel_pos", "n_heads": shape.heads,
+            "causal_downsampling": True, "ff_expansion_factor": 4,
+            "self_attention_model": "rel_pos", "n_heads": shape.heads,
             "att_context_size": [list(c) for c in shape.contexts], "att_context_style": "chunked_limited",
             "xscaling": False, "untie_biases": True, "pos_emb_max_len": 5000, "conv_kernel_size": 9,
             "conv_norm_type": "layer_norm", "conv_context_size": "causal",
@@ -213,8 +217,8 @@ class Trainee(nn.Module):
         """Encoder output (B, D, frames) and its lengths.
 
         The front-end is run here without NeMo's masks between the convolutions: they are causal, so padding behind an
-        utterance cannot reach it, and the masks cost an eighth of a step. With train_front False it learns nothing, which
-        saves a third more.
+        utterance cannot reach it, and the masks cost an eighth of a step. With train_front False it learns nothing,
+        which saves a third more.
         """
         with torch.no_grad():
             features, feature_length = self.model.preprocessor(input_signal=batch.signal, length=batch.signal_length)
@@ -268,7 +272,7 @@ class Trainee(nn.Module):
 def uniform_alignment(
     labels: Tensor, label_length: Tensor, voice_ms: Sequence[tuple[int, int]], frames: int, blank: int
 ) -> Tensor:
-    """Frame targets (B, frames): the characters spread evenly over the voiced span, blank between, -1 outside the span."""
+    """Frame targets (B, frames): characters spread evenly over the voiced span, blank between, -1 outside the span."""
     targets = torch.full((len(labels), frames), -1, dtype=torch.long)
     for row, (start_ms, end_ms) in enumerate(voice_ms):
         first, last = start_ms // FRAME_MS, min(frames, max(end_ms // FRAME_MS, start_ms // FRAME_MS + 1))

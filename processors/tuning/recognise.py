@@ -27,6 +27,8 @@ class Recogniser:
     def __init__(self, path: Path) -> None:
         self.model = restore(path).eval()
         self.blank = len(self.model.tokenizer.vocab)
+        listed = self.model.cfg.encoder.att_context_size
+        self.contexts: list[tuple[int, int]] = [(int(left), int(right)) for left, right in listed]
         self.pieces = [p.removeprefix("##") for p in self.model.tokenizer.vocab]
 
     def offline(self, samples: Sequence[Samples], context: tuple[int, int]) -> list[str]:
@@ -78,7 +80,7 @@ class Recogniser:
             chunk = features[:, :, max(0, done - before) : done + size]
             if chunk.shape[2] < before + FEATURES_PER_FRAME and not first:
                 break  # less than one output frame is left
-            encoded, encoded_length, *caches = encoder.cache_aware_stream_step(
+            encoded, _, *caches = encoder.cache_aware_stream_step(
                 processed_signal=chunk,
                 processed_signal_length=torch.full((len(samples),), chunk.shape[2]),
                 cache_last_channel=caches[0],

@@ -1,7 +1,7 @@
 """Sentences become labelled telephone audio: which voice, which bend, which line, which noise, how often.
 
-`render` is one example, `pool` many, `batches` groups them by length. Everything is drawn from the generators that come in,
-so that an example can be made again. The mixture is set here; the effects are in `channel.py`.
+`render` is one example, `pool` many, `batches` groups them by length. Everything is drawn from the generators that come
+in, so that an example can be made again. The mixture is set here; the effects are in `channel.py`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _RARE_VOICES = frozenset(("whisper", "whisperf", "Demonic", "Tweaky", "croak", "
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A way to speak. `bend` scales pitch and formants together by resampling; `base` is the voice of espeak-ng beneath."""
+    """A way to speak. `bend` scales pitch and formants together; `base` is the voice of espeak-ng under the variant."""
 
     engine: Engine
     variant: str
@@ -71,7 +71,7 @@ def training_variants(engine: Engine) -> list[str]:
 
 
 def draw_voice(draw: random.Random, system_share: float) -> Voice:
-    """Any training voice, at any rate, pitch and range a person might have. system_share: how often the system's espeak-ng."""
+    """Any training voice at any rate, pitch and range of a person; the share system_share by the engine `system`."""
     engine: Engine = "system" if draw.random() < system_share else "bundled"
     variants = training_variants(engine)
     variant = draw.choice(variants)
@@ -201,7 +201,7 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """What a pool is made of. long_share: how many examples are several sentences; longest_s: the bound of an example."""
+    """What a pool is made of. long_share: how many examples are several sentences; longest_s: bound of an example."""
 
     system_share: float = 0.5
     long_share: float = 0.4
@@ -211,7 +211,7 @@ class Mixture:
 
 
 def pool(number: int, mixture: Mixture) -> list[Example]:
-    """Pool `number` of the endless training set: the same number gives the same examples while the templates stay."""
+    """Pool `number` of the endless training set: a number gives the same sentences by the same voices each time."""
     draw = random.Random(number)
     templates = [t for t in text.load_templates() if not t.held_out]
     clauses = text.clauses_of(templates)
@@ -240,7 +240,7 @@ def pool(number: int, mixture: Mixture) -> list[Example]:
 
 
 def again(number: int, examples: Sequence[Example]) -> list[Example]:
-    """The same examples heard once more: another level, a little more noise, another offset to the frames. Costs little."""
+    """The same examples heard once more, which costs little: other level, more noise, other offset to the frames."""
     draw = np.random.default_rng(number)
     heard = []
     for example in examples:

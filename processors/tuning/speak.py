@@ -1,8 +1,9 @@
-"""Mandarin speech synthesis by espeak-ng, in this process: text in, samples out, several hundred times faster than real time.
+"""Mandarin speech synthesis by espeak-ng in this process: text in, samples out, far faster than real time.
 
-Two engines exist. `bundled` is espeak-ng 1.52 from the wheel `espeakng-loader`; it speaks Mandarin syllables with their tones.
-`system` is the libespeak-ng that the machine has, if any. Version 1.51, which Debian 12 ships, reads its own Pinyin as if it were
-English ("nin two hao three"), which is not Mandarin; but much synthetic test audio is made by it, so the model must know it, too.
+Two engines exist. `bundled` is espeak-ng 1.52 from the wheel `espeakng-loader`, which speaks Mandarin syllables with
+their tones. `system` is the libespeak-ng that the machine has, if any. Version 1.51, which Debian 12 ships, reads its
+own Pinyin as if it were English ("nin two hao three"). That is not Mandarin, but synthetic test audio is often made by
+it, so the model must know it, too.
 
 It does not alter the sound: telephone bands, codecs and noise are in `channel.py`.
 """
@@ -103,9 +104,7 @@ def _load(engine: Engine) -> Synthesiser:
         try:
             import espeakng_loader
         except ImportError as error:
-            raise UserError(
-                "the package espeakng-loader is missing: install tingjian with the extra `tuning`"
-            ) from error
+            raise UserError("the package espeakng-loader is missing: run `make install`") from error
         return Synthesiser(str(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path()))
     # By full path: the loader would take the bundled library, which has the same soname, for a bare name.
     library = next((p for d in _SYSTEM_LIBRARIES if (p := Path(d) / "libespeak-ng.so.1").is_file()), None)
@@ -136,8 +135,9 @@ def speak(
 ) -> tuple[Samples, int]:
     """Speak Mandarin text.
 
-    text: Chinese characters (numbers written out), or with `base="cmn-latn-pinyin"` syllables with tone digits ("nin2 hao3").
-    voice: a voice variant of espeak-ng ("f2", "klatt", "Alex", ...), empty for the plain one. rate: words a minute, 80 to 450.
+    text: Chinese characters (numbers written out), or with `base="cmn-latn-pinyin"` syllables and tones ("nin2 hao3").
+    voice: a voice variant of espeak-ng ("f2", "klatt", "Alex", ...), empty for the plain one. rate: 80 to 450 words a
+    minute.
     pitch, pitch_range: 0 to 99. Returns float32 samples in -1..1 and the sample rate (22,050 Hz).
     Raises UserError when the engine or the voice does not exist.
     """

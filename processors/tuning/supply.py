@@ -1,7 +1,7 @@
 """The data process of training: makes pools of examples ahead of the learner and leaves them as files in a folder.
 
-Files and not a queue, since a speech synthesiser in C may crash on an odd voice and takes its process with it: the learner
-then starts another one behind the pool that was not made. It loads no neural library, so the second process is small.
+Files and not a queue, since a speech synthesiser in C may crash on an odd voice and takes its process with it: then
+the learner starts another one behind the pool that was not made. It loads no neural library, so it is small.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CRASHES_IN_A_ROW_MAX = 5
 
 
 def _make(folder: Path, number: int, mixture: Mixture) -> None:
-    """Pools from `number` on. Each odd one is the pool before it heard again, as synthesis takes a third of all work."""
+    """Pools from `number` on. Each odd one is the pool before heard again, as synthesis takes a third of all work."""
     os.nice(19)
     parent = os.getppid()
     examples: list[Example] = []
@@ -70,7 +70,9 @@ def stream(folder: Path, first_pool: int, mixture: Mixture) -> Iterator[tuple[in
             elif worker.is_alive():
                 time.sleep(LOOK_EVERY_S)
             elif not file.is_file():
-                log.warning("the data process ended, another one goes on", exit_code=worker.exitcode, without_pool=number)
+                log.warning(
+                    "the data process ended, another one goes on", exit_code=worker.exitcode, without_pool=number
+                )
                 number, crashes = number + 1, crashes + 1
                 worker = context.Process(target=_make, args=(folder, number, mixture), daemon=True)
                 worker.start()

@@ -1,4 +1,4 @@
-"""What call centres say: sentences for training and for measuring, made from templates, slots and a frequency dictionary.
+"""What call centres say: sentences for training and measuring, from templates, slots and a frequency dictionary.
 
 Pure: randomness comes in as `random.Random`, sentences come out as spoken text (Chinese characters, with commas where a
 speaker would pause; numbers already in words). It knows nothing of sound.
@@ -16,6 +16,8 @@ from importlib import resources
 from typing import Any
 
 import yaml
+
+from processors.runtime.errors import UserError
 
 HELD_OUT_EVERY = 12
 """Every twelfth template, by the checksum of its text, is kept for measuring."""
@@ -149,12 +151,13 @@ def _time(draw: random.Random) -> str:
 
 def _full_name(draw: random.Random) -> str:
     words = _slot_words()
-    given = words["given"]
-    return str(draw.choice(words["surname"])) + "".join(draw.choice(given) for _ in range(draw.choice([1, 2, 2])))
+    given: str = words["given"]
+    surname: str = draw.choice(words["surname"])
+    return surname + "".join(draw.choice(given) for _ in range(draw.choice([1, 2, 2])))
 
 
 def _identity(draw: random.Random) -> str:
-    return say_digits(draw, 17, draw.choice("123456")) + draw.choice([*_DIGITS, "叉"])
+    return f"{say_digits(draw, 17, draw.choice('123456'))}{draw.choice([*_DIGITS, '叉'])}"
 
 
 def _percent(draw: random.Random) -> str:
@@ -201,7 +204,7 @@ def fill(template: str, draw: random.Random) -> str:
         name = match.group(1)
         return _MADE[name](draw) if name in _MADE else str(draw.choice(_slot_words()[name]))
 
-    return _SLOT.sub(word, template)
+    return str(_SLOT.sub(word, template))
 
 
 # -- words from a frequency dictionary ---------------------------------------------------------------------------------
@@ -219,7 +222,10 @@ class Words:
 @cache
 def dictionary() -> Words:
     """The Chinese word list of the package `wordfreq`; rare words are drawn more often than they are used."""
-    import wordfreq
+    try:
+        import wordfreq
+    except ImportError as error:
+        raise UserError("the package wordfreq is missing: install tingjian with the extra `train`") from error
 
     allowed = set(characters())
     words, cumulative, total = [], [], 0.0

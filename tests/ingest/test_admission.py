@@ -66,7 +66,10 @@ def test_a_flood_of_messages_without_audio_is_slowed_down() -> None:
 def test_an_address_has_so_many_connections_and_no_more() -> None:
     addresses = Addresses(2)
     assert [addresses.enter("a"), addresses.enter("a"), addresses.enter("a"), addresses.enter("b")] == [
-        True, True, False, True,
+        True,
+        True,
+        False,
+        True,
     ]
     addresses.leave("a")
     assert addresses.enter("a")

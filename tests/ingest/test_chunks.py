@@ -46,7 +46,12 @@ def test_a_gap_ends_the_chunk_before_it_and_keeps_the_time() -> None:
     grid = ChannelGrid("c", 1, "pcmu", 8000)
     records = [*grid.push(bytes(1000)), *grid.gap_until(230, "lost"), *grid.push(bytes(1600)), *grid.flush()]
     assert [(type(r), r.start_ms) for r in records] == [
-        (AudioChunk, 0), (AudioChunk, 100), (MediaGap, 125), (AudioChunk, 230), (AudioChunk, 300), (AudioChunk, 400),
+        (AudioChunk, 0),
+        (AudioChunk, 100),
+        (MediaGap, 125),
+        (AudioChunk, 230),
+        (AudioChunk, 300),
+        (AudioChunk, 400),
     ]
     assert isinstance(records[2], MediaGap)
     assert records[2].end_ms == 230

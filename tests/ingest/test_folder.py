@@ -36,7 +36,11 @@ def test_a_folder_of_all_sorts(tmp_path: Path) -> None:
     (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere")
     planned, skipped = find_recordings(tmp_path, ROLES)
     assert {call.entry.call_id: call.roles for call in planned} == {
-        "UPPER": ROLES, "deep-er-good": ROLES, "good": ROLES, "mono": ("mixed",), "song": ROLES,
+        "UPPER": ROLES,
+        "deep-er-good": ROLES,
+        "good": ROLES,
+        "mono": ("mixed",),
+        "song": ROLES,
     }
     assert {s.path: s.reason for s in skipped} == {
         "empty.wav": "the file is empty",
@@ -62,15 +66,17 @@ def test_a_manifest_names_files_relative_to_itself(tmp_path: Path) -> None:
     tone(tmp_path / "calls" / "m.wav", channels=1)
     (tmp_path / "list.csv").write_text(
         "call_id,path,started_at,channels,vip\n"
-        "c1,calls/a.wav,2026-01-05T09:00:00+08:00,\"customer,agent\",1\n"
+        'c1,calls/a.wav,2026-01-05T09:00:00+08:00,"customer,agent",1\n'
         "c2,calls/none.wav,,,\n"
-        "c3,calls/m.wav,,\"agent,customer\",\n"
+        'c3,calls/m.wav,,"agent,customer",\n'
         "c4,calls/a.wav,,agent,\n"
         ",calls/a.wav,,,\n"
     )
     planned, skipped = find_recordings(tmp_path / "list.csv", ROLES)
     assert [(call.entry.call_id, call.roles) for call in planned] == [
-        ("c1", ("customer", "agent")), ("c3", ("mixed",)), ("calls-a", ROLES),
+        ("c1", ("customer", "agent")),
+        ("c3", ("mixed",)),
+        ("calls-a", ROLES),
     ]
     assert planned[0].at_ms == 1_767_574_800_000
     assert planned[1].note == "the manifest names 2 channels, the file has 1: inspected as mixed"

@@ -24,9 +24,7 @@ def new_call(channels: int = 2) -> LiveCall:
 
 def speech(channel: int, count: int, begin_ms: int = 0) -> list[Frame]:
     """Frames of 20 ms, each with bytes of its own."""
-    return [
-        (channel, begin_ms + 20 * n, bytes([(begin_ms // 20 + n) % 251, channel]) * 80) for n in range(count)
-    ]
+    return [(channel, begin_ms + 20 * n, bytes([(begin_ms // 20 + n) % 251, channel]) * 80) for n in range(count)]
 
 
 def play(call: LiveCall, frames: Iterable[Frame], *, numbered: bool = True) -> list[MediaRecord]:

@@ -15,8 +15,17 @@ HEADING = "call_id,path,agent_id,team_id,customer_id,scenario,queue,direction,st
 ROW = 'c1,a.wav,A1,T1,C1,loan-sales,q,outbound,2026-01-05T09:00:00+08:00,"agent,customer",1,老客户'
 FULL = f"{HEADING},vip,备注\n{ROW}\n"
 PARSED = Entry(
-    call_id="c1", path="a.wav", place="line 2", started_at_ms=1_767_574_800_000, channels=("agent", "customer"),
-    direction="outbound", agent_id="A1", team_id="T1", customer_id="C1", scenario="loan-sales", queue="q",
+    call_id="c1",
+    path="a.wav",
+    place="line 2",
+    started_at_ms=1_767_574_800_000,
+    channels=("agent", "customer"),
+    direction="outbound",
+    agent_id="A1",
+    team_id="T1",
+    customer_id="C1",
+    scenario="loan-sales",
+    queue="q",
     attributes={"vip": "1", "备注": "老客户"},
 )
 

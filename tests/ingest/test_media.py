@@ -10,15 +10,25 @@ from processors.records import AudioChunk, CallEnded, CallStarted
 from processors.runtime.errors import BadRecord
 
 START = started(
-    Entry(call_id="c", path="c.wav", agent_id="A1", attributes={"vip": "1"}), 1_000, ("agent", "customer"),
-    "recordings", "dir-1",
+    Entry(call_id="c", path="c.wav", agent_id="A1", attributes={"vip": "1"}),
+    1_000,
+    ("agent", "customer"),
+    "recordings",
+    "dir-1",
 )
 
 
 def test_metadata_become_the_start_of_the_call() -> None:
     expected = CallStarted(
-        call_id="c", at_ms=1_000, lane="recordings", channels=("agent", "customer"), agent_id="A1",
-        attributes={"vip": "1"}, door="recordings", ruleset="dir-1", language="zh-CN",
+        call_id="c",
+        at_ms=1_000,
+        lane="recordings",
+        channels=("agent", "customer"),
+        agent_id="A1",
+        attributes={"vip": "1"},
+        door="recordings",
+        ruleset="dir-1",
+        language="zh-CN",
     )
     assert expected == START
     assert started(Entry(call_id="c", path="p", ruleset="own"), 0, ("mixed",), "live", "dir-1").ruleset == "own"

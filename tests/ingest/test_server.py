@@ -146,8 +146,12 @@ BAD: list[tuple[str, list[str | bytes], int, str]] = [
     ("wrong base64", [START, '{"event":"media","media":{"track":"inbound","payload":"%"}}'], 4400, "base64"),
     ("a track nobody announced", [START, frame(0, "outbound")], 4400, "not announced"),
     ("a second start", [START, START], 4400, "second start"),
-    ("runaway timestamps", [START, media_message("MZ1", 1, "inbound", 10**8, b"a" * 160), *map(frame, range(9))], 4400,
-     "ahead of the clock"),
+    (
+        "runaway timestamps",
+        [START, media_message("MZ1", 1, "inbound", 10**8, b"a" * 160), *map(frame, range(9))],
+        4400,
+        "ahead of the clock",
+    ),
     ("ten megabytes", [START, "x" * 10_000_000], 1009, "1009"),
 ]
 
@@ -168,7 +172,10 @@ def test_bad_media_ends_that_call_with_a_reason(messages: list[str | bytes], cod
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
-        ([frame(0)], "does not begin with a start"), ([STOP, ""], ""), (["nonsense"], "not JSON"), ([b"x"], "binary"),
+        ([frame(0)], "does not begin with a start"),
+        ([STOP, ""], ""),
+        (["nonsense"], "not JSON"),
+        ([b"x"], "binary"),
         (['{"event":"start","start":{}}'], "callSid"),
     ],
 )

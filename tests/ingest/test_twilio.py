@@ -55,8 +55,16 @@ def test_parameters_become_the_metadata_of_the_call() -> None:
     parsed = parse(START)
     assert isinstance(parsed, Start)
     expected = CallStarted(
-        call_id="CA1", at_ms=9, lane="live", direction="outbound", scenario="loan-sales", agent_id="A7",
-        channels=("agent", "customer"), attributes={"vip": "1"}, door="twilio", language="zh-CN",
+        call_id="CA1",
+        at_ms=9,
+        lane="live",
+        direction="outbound",
+        scenario="loan-sales",
+        agent_id="A7",
+        channels=("agent", "customer"),
+        attributes={"vip": "1"},
+        door="twilio",
+        language="zh-CN",
     )
     assert call_started(parsed, "CA1", 9) == expected
 
@@ -72,8 +80,13 @@ def test_roles_and_the_id_may_be_chosen_and_the_token_goes_nowhere() -> None:
 
 @pytest.mark.parametrize(
     ("tracks", "expected"),
-    [(["inbound"], ("inbound",)), (["outbound"], ("outbound",)), (None, ("outbound", "inbound")),
-     ("both_tracks", ("outbound", "inbound")), (["inbound_track"], ("inbound",))],
+    [
+        (["inbound"], ("inbound",)),
+        (["outbound"], ("outbound",)),
+        (None, ("outbound", "inbound")),
+        ("both_tracks", ("outbound", "inbound")),
+        (["inbound_track"], ("inbound",)),
+    ],
 )
 def test_tracks(tracks: object, expected: tuple[str, ...]) -> None:
     parsed = parse(start(tracks=tracks))
@@ -163,8 +176,24 @@ def test_wrong_metadata_are_said(parameters: dict[str, str], reason: str) -> Non
 
 
 NAMES = (
-    "event", "media", "start", "track", "payload", "timestamp", "chunk", "tracks", "mediaFormat", "encoding", "callSid",
-    "customParameters", "hold", "held", "mark", "name", "agent", "agent_id",
+    "event",
+    "media",
+    "start",
+    "track",
+    "payload",
+    "timestamp",
+    "chunk",
+    "tracks",
+    "mediaFormat",
+    "encoding",
+    "callSid",
+    "customParameters",
+    "hold",
+    "held",
+    "mark",
+    "name",
+    "agent",
+    "agent_id",
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),

@@ -22,8 +22,13 @@ DEFAULT_FORMAT = (1, 2, 8000, 16)
 
 
 def wav(
-    data: bytes = bytes(8000), *, form: tuple[int, int, int, int] = DEFAULT_FORMAT, data_size: int | None = None,
-    riff_size: int = 36, before: bytes = b"", after: bytes = b"",
+    data: bytes = bytes(8000),
+    *,
+    form: tuple[int, int, int, int] = DEFAULT_FORMAT,
+    data_size: int | None = None,
+    riff_size: int = 36,
+    before: bytes = b"",
+    after: bytes = b"",
 ) -> bytes:
     """A WAV file with whatever sizes one likes. `form` is tag, channels, rate, bits."""
     tag, channels, rate, bits = form
@@ -58,9 +63,7 @@ def samples_of(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 44100, 48000])
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"])
 @pytest.mark.parametrize("form", ["WAV", "WAVEX"])
-def test_samples_are_those_of_libsndfile(
-    tmp_path: Path, form: str, subtype: str, rate_hz: int, channels: int
-) -> None:
+def test_samples_are_those_of_libsndfile(tmp_path: Path, form: str, subtype: str, rate_hz: int, channels: int) -> None:
     path = tmp_path / "x.wav"
     soundfile.write(path, TONE[:, :channels], rate_hz, subtype=subtype, format=form)
     expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
@@ -80,7 +83,8 @@ def test_telephone_bytes_stay_as_they_are(tmp_path: Path, subtype: str, encoding
 
 
 @pytest.mark.parametrize(
-    "data_size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 100, 7_999, 8_001, 1_000_000, 0xFFFFFFFF - 36],
+    "data_size",
+    [0, 0xFFFFFFFF, 0x7FFFFFFF, 100, 7_999, 8_001, 1_000_000, 0xFFFFFFFF - 36],
     ids=["zero", "unknown", "largest", "too small", "odd", "one more", "far too large", "streamed"],
 )
 @pytest.mark.parametrize("riff_size", [0, 36, 0xFFFFFFFF])
@@ -151,10 +155,17 @@ def test_numbers_that_are_none_become_silence_or_full_scale() -> None:
     assert np.frombuffer(payload, "<i2").tolist() == [0, 32767, -32767, 32767, -32768, 16384]
 
 
-@pytest.mark.parametrize(("suffix", "form", "subtype"), [
-    (".flac", "FLAC", "PCM_16"), (".ogg", "OGG", "VORBIS"), (".mp3", "MP3", "MPEG_LAYER_III"),
-    (".aiff", "AIFF", "PCM_16"), (".wav", "WAV", "IMA_ADPCM"), (".wav", "WAV", "GSM610"),
-])
+@pytest.mark.parametrize(
+    ("suffix", "form", "subtype"),
+    [
+        (".flac", "FLAC", "PCM_16"),
+        (".ogg", "OGG", "VORBIS"),
+        (".mp3", "MP3", "MPEG_LAYER_III"),
+        (".aiff", "AIFF", "PCM_16"),
+        (".wav", "WAV", "IMA_ADPCM"),
+        (".wav", "WAV", "GSM610"),
+    ],
+)
 def test_other_formats_are_decoded_by_the_child(tmp_path: Path, suffix: str, form: str, subtype: str) -> None:
     path = tmp_path / f"x{suffix}"
     channels = 1 if subtype == "GSM610" else 2

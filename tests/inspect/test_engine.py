@@ -131,9 +131,11 @@ def calls(draw: st.DrawFn) -> list[TimelineRecord]:
                 written=text,
                 tokens=tokens,
                 confidence=0.9,
-                acoustics=Acoustics(level_db=-20.0 - number, chars_per_min=200.0, pitch_hz=200.0, pitch_range_st=3.0, overlap_ms=0),
+                acoustics=Acoustics(
+                    level_db=-20.0 - number, chars_per_min=200.0, pitch_hz=200.0, pitch_range_st=3.0, overlap_ms=0
+                ),
                 at_ms=end_ms,
-            )  # fmt: skip
+            )
             timed.append((end_ms, 1, utterance))
             lines.append((channel, start_ms, end_ms))
             now = end_ms + draw(st.sampled_from([200, 600, 2_000, 5_000]))
@@ -303,7 +305,11 @@ def test_a_channel_that_was_not_announced_joins() -> None:
     assert state.call.roles == ("agent", "customer")
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"\x78\x9c", dump_state(step(BOOK, None, CallStarted(call_id="c", at_ms=0, lane="live", channels=("agent",)), 0)[0])[:-4]])  # type: ignore[arg-type]  # fmt: skip
+OPENED = step(BOOK, None, CallStarted(call_id="c", at_ms=0, lane="live", channels=("agent",)), 0)[0]
+assert OPENED is not None
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\x78\x9c", dump_state(OPENED)[:-4]])
 def test_bytes_that_are_no_state_are_a_bad_record(data: bytes) -> None:
     """Never a traceback of the decoder."""
     with pytest.raises(BadRecord):

@@ -44,7 +44,9 @@ def door(kafka: Settings) -> Iterator[str]:
     """The live door as its own process, as in production."""
     port, health = free_ports(2)
     there = {
-        "TINGJIAN_KAFKA": kafka.kafka, "TINGJIAN_HOME": str(kafka.home), "TINGJIAN_DOOR_PORT": str(port),
+        "TINGJIAN_KAFKA": kafka.kafka,
+        "TINGJIAN_HOME": str(kafka.home),
+        "TINGJIAN_DOOR_PORT": str(port),
         "TINGJIAN_METRICS_PORT": str(health),
     }
     command = [sys.executable, "-m", "processors.cli", "run", "ingest"]
@@ -81,7 +83,9 @@ def test_the_live_door_and_the_recordings_give_the_same_media(kafka: Settings, f
     steps: list[Progress] = []
     ingested = ingest_path(kafka, folder, ruleset="r", on_progress=steps.append)
     assert [(call.call_id, call.duration_ms) for call in ingested.calls] == [
-        ("call0", 3000), ("call1", 3000), ("call2", 3000)
+        ("call0", 3000),
+        ("call1", 3000),
+        ("call2", 3000),
     ]
     assert [(skipped.path, skipped.reason) for skipped in ingested.skipped] == [
         ("text.wav", "it is not a WAV file: it begins like text")

@@ -72,7 +72,9 @@ def ctc(width: int = 32) -> Any:
     # Centre the outputs on what noise gives, so that random weights say many different things.
     layer = model.decoder.decoder_layers[0]
     with torch.no_grad():
-        features, length = model.preprocessor(input_signal=torch.randn(1, 160_000) * 0.1, length=torch.tensor([160_000]))
+        features, length = model.preprocessor(
+            input_signal=torch.randn(1, 160_000) * 0.1, length=torch.tensor([160_000])
+        )
         mean = model.encoder(audio_signal=features, length=length)[0].mean(2)
         layer.weight.mul_(20.0)
         layer.bias.copy_(-(layer.weight[:, :, 0] @ mean[0]))

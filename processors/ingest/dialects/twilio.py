@@ -158,8 +158,10 @@ def _start(message: dict[str, Any]) -> Start:
     parameters = body.get("customParameters") or {}
     if not isinstance(parameters, dict) or len(parameters) > MAX_PARAMETERS:
         raise BadRecord(f"`customParameters` is not an object of at most {MAX_PARAMETERS} texts")
-    texts = {_text({"a name of `customParameters`": name}, "a name of `customParameters`"): _text(parameters, name)
-             for name in parameters}
+    texts = {
+        _text({"a name of `customParameters`": name}, "a name of `customParameters`"): _text(parameters, name)
+        for name in parameters
+    }
     stream_sid = _text(body, "streamSid") or _text(message, "streamSid")
     call_sid = _text(body, "callSid")
     call_id = texts.get("call_id", "")
@@ -204,7 +206,12 @@ def _agent(message: dict[str, Any]) -> AgentChange:
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Event]] = {
-    "start": _start, "media": _media, "hold": _hold, "mark": _mark, "agent": _agent, "stop": lambda message: Stop(),
+    "start": _start,
+    "media": _media,
+    "hold": _hold,
+    "mark": _mark,
+    "agent": _agent,
+    "stop": lambda message: Stop(),
 }
 
 
