@@ -43,12 +43,13 @@ Command = Callable[[Slot], Sequence[str]]
 
 
 class Stack:
-    """The running stack of a home; a context manager."""
+    """The running stack of a home; a context manager. Without `slots` it is what `tingjian up` starts; with none of
+    them, `()`, it is the broker with its topics alone."""
 
     def __init__(
         self,
         settings: Settings,
-        slots: Sequence[str] = (),
+        slots: Sequence[str] | None = None,
         progress: Progress = lambda text: None,
         *,
         topology: Topology | None = None,
@@ -57,7 +58,7 @@ class Stack:
         self._settings = settings
         self._topology = topology or the_topology()
         self._slots = all_slots(self._topology)
-        self._wanted = choose(self._topology, slots or default_slots(self._topology))
+        self._wanted = choose(self._topology, default_slots(self._topology) if slots is None else slots)
         self._progress = progress
         self._command = command
         self._broker: Broker | None = None
@@ -282,7 +283,10 @@ def ephemeral(settings: Settings) -> Iterator[Settings]:
 
 
 def up(
-    settings: Settings, progress: Progress, slots: Sequence[str] = (), command: Command = lambda slot: slot.command
+    settings: Settings,
+    progress: Progress,
+    slots: Sequence[str] | None = None,
+    command: Command = lambda slot: slot.command,
 ) -> None:
     """Run the stack until Ctrl-C or SIGTERM (both return), or until it fails (UserError)."""
     try:
