@@ -82,7 +82,7 @@ def on_violation(strategy: Strategy, state: RuleAlerts, violation: Violation) ->
         return state, []
     else:
         hit = (violation.violation_id, violation.call_ms or violation.end_ms, violation.audio_at_ms)
-        hits = tuple(sorted((*state.hits, hit), key=lambda hit: (hit[1], hit[0])))
+        hits = tuple(sorted((*state.hits, hit), key=lambda hit: hit[1]))  # of one moment: in the order of finding
     wanted = _wanted(strategy, state, hits)
     times = {hit[0]: hit[1:] for hit in (*state.hits, *hits)}
     out: list[Alert] = []

@@ -5,6 +5,7 @@ said: {any: [保证下款, 包过], homophones: true}
 said: {all: [利率, 浮动]}                       # each of them in one utterance
 said: {at_least: 2, of: [姓名, 电话, 地址]}      # two different ones
 said: {none: [您, 请]}                          # a finished utterance without any of them
+said: {any: [保证下款], except: [不能保证, 不保证]}   # not where one of these overlaps it
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Said(Text):
                     "at_least": {"type": "integer", "minimum": 1},
                     "homophones": HOMOPHONES,
                     "on": {"enum": ["partial", "final"]},
+                    "except": PHRASES,
                 },
             },
         ]
@@ -58,17 +60,19 @@ class Said(Text):
     least: int = 1
     pairs: frozenset[str] | None = None
     on: Literal["partial", "final"] = "partial"
+    spared: tuple[str, ...] = ()
+    """Where one of these overlaps a phrase, the phrase was not said: 不能保证下款 promises nothing."""
 
     @classmethod
     def read(cls, node: Node, reader: Reader) -> Self | None:
-        """From a list or {any|all|none|at_least+of: [...], homophones, on}."""
+        """From a list or {any|all|none|at_least+of: [...], except, homophones, on}."""
         what = cls.word
         if not hasattr(node, "value") or isinstance(node.value, str):
             reader.problem(node, f"'{what}' must be a list of phrases or a mapping, not {describe(node)}")
             return None
         if not node.value or not isinstance(node.value[0], tuple):
             return cls(read_phrases(node, reader, what))
-        found = reader.mapping(node, f"'{what}'", (*KINDS, "at_least", "homophones", "on"))
+        found = reader.mapping(node, f"'{what}'", (*KINDS, "at_least", "except", "homophones", "on"))
         kinds = [kind for kind in KINDS if kind in found]
         if len(kinds) != 1:
             given = " and ".join(f"'{kind}'" for kind in kinds) or "none of them"
@@ -90,7 +94,10 @@ class Said(Text):
             reader.problem(found["at_least"], f"'at_least' of '{what}' goes with 'of', not with '{kind}'")
         pairs = read_homophones(found["homophones"], reader) if "homophones" in found else None
         on = reader.choice(found["on"], f"'on' of '{what}'", ("partial", "final")) if "on" in found else "partial"
-        return cls(phrases, least, pairs, "final" if on == "final" else "partial") if phrases else None
+        spared = read_phrases(found["except"], reader, f"'except' of '{what}'") if "except" in found else ()
+        if not phrases:
+            return None
+        return cls(phrases, least, pairs, "final" if on == "final" else "partial", spared)
 
     @property
     def partials(self) -> bool:
@@ -103,8 +110,8 @@ class Said(Text):
         return self.least == 0
 
     def phrases(self) -> tuple[str, ...]:
-        """All phrases."""
-        return self.wanted
+        """All phrases, those that are spared last."""
+        return self.wanted + self.spared
 
     def sounds(self) -> frozenset[str] | None:
         """Confusion pairs, or None."""
@@ -112,6 +119,8 @@ class Said(Text):
 
     def hits(self, finds: list[Find], spoken: Spoken) -> list[Hit]:
         """`any`: one hit for each occurrence; `all`, `at_least`: one over the first occurrences; `none`: the whole."""
+        if self.spared:
+            finds = self._meant(finds)
         if self.least == 0:
             own = [find for find in finds if find.char_from >= spoken.offset]
             return [] if own or not spoken.final or not spoken.record.text else [spoken.whole()]
@@ -124,6 +133,16 @@ class Said(Text):
             return []
         spans = sorted((find.char_from, find.char_to) for find in firsts.values())
         return [spoken.hit(spans[:MAX_HITS])]
+
+    def _meant(self, finds: list[Find]) -> list[Find]:
+        """Finds of wanted phrases that no spared one overlaps."""
+        spared = [find for find in finds if find.slot >= len(self.wanted)]
+        return [
+            find
+            for find in finds
+            if find.slot < len(self.wanted)
+            and not any(find.char_from < other.char_to and other.char_from < find.char_to for other in spared)
+        ]
 
 
 def read_phrases(node: Node, reader: Reader, what: str) -> tuple[str, ...]:

@@ -35,6 +35,34 @@ def test_kinds(kind: str, text: str, hit: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "hit"),
+    [
+        ("我们保证下款", True),
+        ("我们不能保证下款", False),
+        ("我们部能保证下款", False),
+        ("我们不能保证时间但是保证下款", True),
+        ("不能保证下款的是别家我们保证下款", True),
+        ("不能保证", False),
+    ],
+)
+def test_words_that_deny_the_phrase_spare_it(text: str, hit: bool) -> None:
+    """Only where they overlap it, by sound as well; elsewhere in the utterance the phrase counts."""
+    assert hits("{said: {any: [保证下款], except: [不能保证], homophones: true}}", f"agent 1 {text}") == hit
+
+
+def test_a_phrase_that_is_denied_is_never_provisional() -> None:
+    """The words before it are heard first, in partials, too."""
+    book = rule("{said: {any: [保证下款], except: [不能保证]}}")
+    records = call(["agent 1-4 我们不能保证下款的"])
+    shared = {"call_id": "example", "channel": 0, "role": "agent", "utterance_no": 0, "start_ms": 1000}
+    heard = [
+        Partial(**shared, end_ms=2000 + 300 * n, text=text, at_ms=0)
+        for n, text in enumerate(["我们不", "我们不能保证", "我们不能保证下款"])
+    ]
+    assert not [one for one in replay(book, [records[0], *heard, *records[1:]]) if isinstance(one, Violation)]
+
+
+@pytest.mark.parametrize(
     ("phrase", "text"),
     [
         ("保证 下款", "我们保证下款"),
