@@ -17,7 +17,12 @@ DIGITS: Final = {
 """Characters that stand for one digit when a number is read out digit by digit."""
 UNITS: Final = {"十": 10, "百": 100, "千": 1_000}
 LARGE: Final = {"万": 10_000, "亿": 100_000_000}
-NUMBER: Final = r"[0-9零〇一二三四五六七八九两十百千万亿]+(?:[点.][0-9零〇一二三四五六七八九]+)?"
+SCALES: Final = {**UNITS, **LARGE}
+NUMBER: Final = (
+    r"(?:[0-9]{1,3}(?:[,，][0-9]{3})+(?![0-9])(?:\.[0-9]+)?|"
+    r"[0-9零〇一二三四五六七八九两十百千万亿]+(?:[点.][0-9零〇一二三四五六七八九]+)?)[百千万亿]*"
+)
+"""A number as spoken or written: 三千五, 三点五万, 3,500.50."""
 _PLAIN: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -35,8 +40,8 @@ def value(text: str) -> float | None:
         return float(text)
     whole, point, fraction = text.partition(".")
     scale = 1.0
-    while point and fraction and fraction[-1] in LARGE:
-        scale *= LARGE[fraction[-1]]
+    while point and fraction and fraction[-1] in SCALES:
+        scale *= SCALES[fraction[-1]]
         fraction = fraction[:-1]
     number = _whole(whole)
     if number is None:
