@@ -13,7 +13,7 @@ from processors.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh.md")
-FIELD = re.compile(r"^    (?P<name>[a-z_]+): (?P<kind>[^=#]+) = (?P<default>.+?)(?:  # (?P<comment>.+))?$")
+FIELD = re.compile(r"^    (?P<name>[a-z0-9_]+): (?P<kind>[^=#]+) = (?P<default>.+?)(?:  # (?P<comment>.+))?$")
 HEADING = re.compile(r"^    # (?P<text>[A-Z].+)$")
 
 

@@ -36,7 +36,7 @@ class Plan:
 
     hours: float
     peak_rate: float = 8e-4
-    warm_share: float = 0.02
+    warm_steps: int = 300
     aligned_steps: int = 1500
     short_share: float = 0.35
     threads: int = 2
@@ -44,12 +44,10 @@ class Plan:
     front_every: int = 4
 
 
-def rate_at(plan: Plan, spent_s: float) -> float:
-    """The learning rate after that much of the budget: up in a straight line, then down to zero in another."""
-    share = min(1.0, spent_s / (plan.hours * 3600))
-    if share < plan.warm_share:
-        return plan.peak_rate * (share / plan.warm_share * 0.95 + 0.05)
-    return plan.peak_rate * (1.0 - share) / (1.0 - plan.warm_share)
+def rate_at(plan: Plan, step: int, spent_s: float) -> float:
+    """The learning rate: up with the first steps, whatever they take, then down to zero with the end of the budget."""
+    left = 1.0 - min(1.0, spent_s / (plan.hours * 3600))
+    return plan.peak_rate * min(1.0, (step + 1) / plan.warm_steps) * left
 
 
 class Run:
@@ -73,7 +71,7 @@ class Run:
     def descend(self, examples: list[Example], aligned: bool) -> dict[str, float]:
         """One step on one batch."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.plan, self.spent_s)
+            group["lr"] = rate_at(self.plan, self.step, self.spent_s)
         random.seed(self.step)  # NeMo draws the attention context from it
         torch.manual_seed(self.step)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
@@ -153,7 +151,7 @@ def _stretch(run: Run, saved: Path, mixture: Mixture, warm: bool) -> None:
             sums[name] = sums.get(name, 0.0) + value
         if run.step % LOG_EVERY_STEPS == 0:
             means = {name: round(value / LOG_EVERY_STEPS, 3) for name, value in sums.items()}
-            rate = rate_at(run.plan, run.spent_s)
+            rate = rate_at(run.plan, run.step, run.spent_s)
             log.info("step", step=run.step, spent_s=round(run.spent_s), pool=pool_no, rate=f"{rate:.2e}", **means)
             sums = {}
         if now - saved_at > SAVE_EVERY_S or run.done:

@@ -63,7 +63,7 @@ def test_rendering_puts_pauses_between_sentences() -> None:
 
 def test_error_rates_count_characters_and_syllables_without_tones() -> None:
     homophones = error_rates("g", ["我们保证下款"], ["我门保证下款"])
-    wrong = error_rates("g", ["保证"], ["包过"])
+    wrong = error_rates("g", ["保证"], ["您好"])
 
     assert (homophones.characters, homophones.syllables) == (1 / 6, 0.0)
     assert (wrong.characters, wrong.syllables) == (1.0, 1.0)
