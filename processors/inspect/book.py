@@ -76,6 +76,8 @@ class RuleBook:
     spoken_patterns: PatternSet = field(default_factory=lambda: PatternSet(()))
     written_patterns: PatternSet = field(default_factory=lambda: PatternSet(()))
     by_id: dict[str, CompiledRule] = field(default_factory=dict)
+    encoder: Encoder | None = None
+    """What the sentences of a rule were encoded with, so that examples can be; None when no rule asks for meaning."""
 
     def rule(self, rule_id: str) -> CompiledRule | None:
         """The rule with this id, flow steps included."""
@@ -191,6 +193,8 @@ class _Compiler:
         if number is None:
             number = self._leaf_of[key] = len(self._leaf_operators)
             made = None if operator is None else operator.prepared(self._encoder)
+            if made is not operator:
+                self.book.encoder = self._encoder
             self._leaf_operators.append((made, "" if operator is None else role, word or "rule"))
             self._leaf_rules.append({})
         return number

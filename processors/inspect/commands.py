@@ -6,20 +6,32 @@ Names and options only; heavy modules are imported when a command runs, so that 
 from __future__ import annotations
 
 import json
+import re
 import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+
+from processors.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from processors.inspect.book import RuleBook
     from processors.inspect.language import ParsedRules
+    from processors.runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Rules as code: check, test, explain, backtest and publish rule sets.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of YAML files, or one file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Name = Annotated[str, typer.Option(help="Name of the rule set.")]
+PUBLISHED: Final = "published"
+UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+SHOWN: Final = 40
+"""Changes in the terminal; the files have all."""
 
 
 def _parsed(folder: Path) -> ParsedRules:
@@ -37,12 +49,14 @@ def _parsed(folder: Path) -> ParsedRules:
 def _compiled(folder: Path, name: str = "default") -> RuleBook:
     """Read and compile, or print what is wrong and exit 1."""
     from processors.inspect.book import compile_book
+    from processors.inspect.publish import encoder_of
+    from processors.runtime.settings import load_settings
 
     parsed = _parsed(folder)
     if parsed.errors:
         _print_problems(parsed)
         raise typer.Exit(1)
-    return compile_book(parsed, name)
+    return compile_book(parsed, name, encoder=encoder_of(load_settings()))
 
 
 def _print_problems(parsed: ParsedRules) -> None:
@@ -155,3 +169,212 @@ def schema() -> None:
     from processors.inspect.schema import language_schema
 
     print(json.dumps(language_schema(), ensure_ascii=False, indent=2))
+
+
+@app.command()
+def publish(
+    folder: Folder,
+    name: Name = "default",
+    author: Annotated[str, typer.Option(help="Who publishes, for the record.")] = "",
+    comment: Annotated[str, typer.Option(help="What has changed, for the record.")] = "",
+) -> None:
+    """Judge all new calls by these rules from now on. Refused when an example fails or a rule has none."""
+    from processors.inspect.publish import SHIPPED_BY, publish_ruleset
+    from processors.inspect.rule_files import read_rule_files
+
+    if author == SHIPPED_BY:
+        raise UserError(f"--author {SHIPPED_BY} is the rule book that comes along; use a name of your own", 2)
+    _compiled(folder, name)
+    files = read_rule_files(folder)
+    with _stack() as settings:
+        version = publish_ruleset(settings, files, name, author, comment)
+    print(f"published: rule set {name}, version {version}")
+
+
+@app.command()
+def explain(
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Id of a call; see `tingjian calls`.")],
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="Id of a rule.")],
+    rules: Annotated[Path | None, typer.Option(help="Folder of rules; without it those that judged the call.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say condition by condition why a rule did or did not hit in a call whose timeline is still kept."""
+    from dataclasses import asdict
+
+    from processors.inspect.book import compile_book
+    from processors.inspect.explain import explain as explained
+    from processors.inspect.explain import lines
+    from processors.inspect.language import parse
+    from processors.inspect.publish import encoder_of
+    from processors.inspect.replays import published_files, stored_call
+
+    own = None if rules is None else _compiled(rules)
+    with _stack() as settings:
+        records, name, version = stored_call(settings, call)
+        book = own or compile_book(parse(published_files(settings, name, version)), name, version, encoder_of(settings))
+    told = explained(book, records, rule)
+    if as_json:
+        plain = asdict(told)
+        plain["violations"] = [one.to_avro() for one in told.violations]
+        print(json.dumps(plain, ensure_ascii=False))
+    else:
+        print("\n".join(lines(told)))
+
+
+@app.command()
+def backtest(
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the new rules.")],
+    since: Annotated[str, typer.Option(help="Only calls written within this time: 12h, 7d. Empty: all kept.")] = "",
+    against: Annotated[str, typer.Option(help="A folder of rules, or what is published now.")] = "published",
+    name: Name = "default",
+    verdicts: Annotated[
+        Path | None, typer.Option(help="Reviews, a CSV with violation_id and verdict (confirmed, overturned).")
+    ] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report to this file; - is stdout.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report to this file, as a web page.")] = None,
+    processes: Annotated[int, typer.Option(min=0, help="Processes that replay; 0: one a core.")] = 0,
+) -> None:
+    """Replay past calls through new rules and the old ones, and show what would change."""
+    from processors.inspect.backtest_report import page, report
+    from processors.inspect.language import ruleset_version
+    from processors.inspect.replays import Question, published_files
+    from processors.inspect.replays import backtest as replay
+    from processors.inspect.reviews import read_reviews
+    from processors.inspect.rule_files import read_rule_files
+    from processors.runtime.slots import cores
+
+    since_ms = _since_ms(since)
+    for out in (json_out, html):
+        if out is not None and out != Path("-") and (out.is_dir() or not out.parent.is_dir()):
+            raise UserError(f"{out}: name a file in a folder that exists", 2)
+    _compiled(new, name)
+    files = read_rule_files(new)
+    if against != PUBLISHED:
+        _compiled(Path(against), name)
+    reviews = {} if verdicts is None else read_reviews(_text_of(verdicts), str(verdicts))
+    with _stack() as settings, _progress() as progress:
+        old = published_files(settings, name) if against == PUBLISHED else read_rule_files(Path(against))
+        question = Question(old, files, name, since_ms, reviews)
+        tally = replay(settings, question, processes or cores(), progress)
+    made = report(tally, ruleset_version(old), ruleset_version(files), since, against)
+    text = json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+    if html is not None:
+        html.write_text(page(made), encoding="utf-8")
+    if json_out == Path("-"):
+        sys.stdout.write(text)
+        return
+    if json_out is not None:
+        json_out.write_text(text, encoding="utf-8")
+    _print_backtest(made)
+
+
+@app.command("import")
+def import_rules(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Rules as Alibaba's 智能对话分析 exports them.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the rules; without it they go to stdout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Translate rules of Alibaba's 智能对话分析 (SCA); list what can not be translated, with the reason."""
+    from processors.inspect.alibaba import import_rules as translate
+
+    imported = translate(_text_of(file), file.stem)
+    notes = [str(note) for note in imported.notes]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in imported.files.items():
+            (out / name).write_text(text, encoding="utf-8")
+    elif not as_json:
+        print("\n---\n".join(imported.files.values()))
+    if as_json:
+        plain = {"files": dict(imported.files), "rules": imported.rules, "not_imported": imported.refused,
+                 "notes": [note.plain() for note in imported.notes]}  # fmt: skip
+        print(json.dumps(plain, ensure_ascii=False))
+        return
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(
+        f"{_count(imported.rules, 'rule')} imported, {imported.refused} not, {_count(len(notes), 'note')}"
+        + (f"; write examples, then `tingjian rules test {out}`" if out is not None and imported.rules else ""),
+        file=sys.stderr,
+    )
+
+
+@contextmanager
+def _stack() -> Iterator[Settings]:
+    """The broker of the settings, that of the running stack, or the embedded one for as long as this takes."""
+    from processors.runtime.logs import configure_logs
+    from processors.runtime.settings import load_settings
+    from processors.runtime.supervisor import Stack
+
+    settings = load_settings()
+    configure_logs(settings.model_copy(update={"log_level": "warning"}))
+    if not settings.embedded_kafka:
+        yield settings
+        return
+    with Stack(settings, (), lambda text: print(text, file=sys.stderr)):
+        yield settings
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("records replayed", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def _since_ms(text: str) -> int:
+    """UTC milliseconds of `30m`, `12h`, `7d` ago; 0 for an empty text."""
+    if not text:
+        return 0
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if match is None:
+        raise UserError(f"--since {text}: write it like 90s, 30m, 24h or 7d", 2)
+    return max(1, time.time_ns() // 1_000_000 - int(match[1]) * UNIT_MS[match[2]])
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can not read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}", 2) from error
+
+
+def _print_backtest(made: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from processors.inspect.backtest_report import findings, rule_rows
+
+    console = Console(highlight=False)
+    rules = Table("rule", "name", title=f"{made['old_version']} ({made['against']}) → {made['new_version']}")
+    for column in ("old", "new", "newly hit", "no longer", "points", "precision"):
+        rules.add_column(column, justify="right")
+    rows = rule_rows(made, changed_only=True)
+    for row in rows:
+        rules.add_row(*map(escape, row))
+    if rows:
+        console.print(rules)
+    changes = findings(made)
+    table = Table("", "call", "time", "rule", "quote")
+    for change in changes[:SHOWN]:
+        table.add_row(*map(escape, change), style="red" if change[0] == "+" else "green")
+    if changes:
+        console.print(table)
+    if len(changes) > SHOWN:
+        console.print(f"and {len(changes) - SHOWN} more changes, see --json or --html")
+    live, points = made["live"], made["points"]
+    console.print(
+        f"{_count(made['calls'], 'call')}: {made['changed_calls']} changed, {made['calls_newly_hit']} newly hit, "
+        f"{made['calls_no_longer_hit']} no longer hit, points {points['old']:g} → {points['new']:g}"
+    )
+    if live["calls"]:
+        console.print(f"verdicts of the old rules equal the live ones in {live['equal']} of {live['calls']} calls")
+    for key, what in (("unfinished_calls", "without an end, judged as far as they are there"),
+                      ("calls_without_beginning", "without a beginning, not judged")):  # fmt: skip
+        if made[key]:
+            console.print(f"{_count(made[key], 'call')} {what}")

@@ -15,7 +15,8 @@ from typing import Final
 
 import yaml
 
-from processors.inspect.operators.base import TimelineRecord
+from processors.inspect.operators.base import Encoder, TimelineRecord
+from processors.inspect.operators.intent import known_intents
 from processors.inspect.reader import Node, Reader, clip, describe, nearest, scalar
 from processors.records import (
     Acoustics,
@@ -224,9 +225,9 @@ def _measures(
         found = inner.mapping(docs[0], "the measurements of a line", MEASURES)
         for key, value in found.items():
             if key == "intents":
+                measured = inner.mapping(value, "'intents'", known_intents())
                 intents = [
-                    (name, inner.number(at, f"the intent '{name}'", least=0, most=1))
-                    for name, _, at in inner.pairs(value, "'intents'")
+                    (name, inner.number(at, f"the intent '{name}'", least=0, most=1)) for name, at in measured.items()
                 ]
             else:
                 values.append((key, inner.number(value, f"'{key}'", least=-1_000, most=10_000)))
@@ -250,8 +251,13 @@ def _without_overlap(node: Node, reader: Reader, lines: Sequence[Line]) -> list[
     return kept
 
 
-def timeline(example: Example, call_id: str = "example") -> list[TimelineRecord]:
-    """The records of the example's call, in the order in which `speech` would write them."""
+def timeline(example: Example, call_id: str = "example", encoder: Encoder | None = None) -> list[TimelineRecord]:
+    """The records of the example's call, in the order in which `speech` would write them; with `encoder` the
+    utterances have the vector of their meaning."""
+    vectors = [b""] * len(example.lines)
+    if encoder is not None and example.lines:
+        rows = encoder([line.text for line in example.lines])
+        vectors = [row.astype("<f2").tobytes() for row in rows]
     roles: tuple[Role, ...] = ("agent", "customer")
     if any(line.role == "mixed" for line in example.lines):
         roles = ("mixed",) if all(line.role == "mixed" for line in example.lines) else ("agent", "customer", "mixed")
@@ -270,9 +276,9 @@ def timeline(example: Example, call_id: str = "example") -> list[TimelineRecord]
     )
     timed: list[tuple[int, int, TimelineRecord]] = []
     numbers = dict.fromkeys(roles, 0)
-    for line in example.lines:
+    for line, vector in zip(example.lines, vectors, strict=True):
         channel = roles.index(line.role)
-        utterance = _utterance(call_id, channel, numbers[line.role], line, example.at_ms)
+        utterance = _utterance(call_id, channel, numbers[line.role], line, example.at_ms, vector)
         timed.append((line.end_ms, 0, utterance))
         numbers[line.role] += 1
         for name, value in line.measures:
@@ -295,7 +301,7 @@ def timeline(example: Example, call_id: str = "example") -> list[TimelineRecord]
     return [started, *(record for _, _, record in timed), ended]
 
 
-def _utterance(call_id: str, channel: int, number: int, line: Line, at_ms: int) -> Utterance:
+def _utterance(call_id: str, channel: int, number: int, line: Line, at_ms: int, vector: bytes) -> Utterance:
     values = dict(line.measures)
     length, count = line.end_ms - line.start_ms, len(line.text)
     confidence = values.get("confidence", 0.95)
@@ -310,8 +316,8 @@ def _utterance(call_id: str, channel: int, number: int, line: Line, at_ms: int) 
     )
     pitch_hz = values.get("pitch_hz", BASE_PITCH_HZ * 2 ** (values.get("pitch_st", 0.0) / 12))
     meaning = None
-    if "sentiment" in values or line.intents:
-        meaning = Meaning(sentiment=values.get("sentiment", 0.0), intents=dict(line.intents), vector=b"")
+    if "sentiment" in values or line.intents or vector:
+        meaning = Meaning(sentiment=values.get("sentiment", 0.0), intents=dict(line.intents), vector=vector)
     return Utterance(
         utterance_id=f"{call_id}/{channel}/{number}",
         call_id=call_id,

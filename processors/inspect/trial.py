@@ -75,7 +75,7 @@ def run_examples(book: RuleBook) -> list[Outcome]:
 
 def run_flow_example(book: RuleBook, flow_id: str, number: int, example: FlowExample) -> Outcome:
     """One example of one flow: exactly the promised steps are missed, and at least the promised ones are done."""
-    outputs = replay(book, timeline(example.call))
+    outputs = replay(book, timeline(example.call, encoder=book.encoder))
     last = next((one for one in reversed(outputs) if isinstance(one, FlowProgress) and one.flow_id == flow_id), None)
     found = tuple(one for one in standing(outputs) if one.rule_id.startswith(f"{flow_id}/"))
     if last is None:
@@ -91,7 +91,7 @@ def run_example(book: RuleBook, compiled: CompiledRule, number: int, example: Ex
     """One example of one rule."""
     found = [
         violation
-        for violation in standing(replay(book, timeline(example)))
+        for violation in standing(replay(book, timeline(example, encoder=book.encoder)))
         if violation.rule_id == compiled.rule.rule_id
     ]
     return Outcome(compiled.rule.rule_id, number, example, tuple(found), _difference(example, found))

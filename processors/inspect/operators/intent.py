@@ -1,6 +1,6 @@
 """`intent`: what an utterance wants, by the scores that `speech` measured.
 
-    intent: {is: [complaint, cancel], at_least: 0.6}
+    intent: {is: [complaint, cancel_service], at_least: 0.6}
 
 An utterance whose best score among the named intents reaches the threshold is a hit. Utterances without a measured
 meaning (overload, or no encoder configured) never are; the call's coverage says how many those were.
