@@ -30,6 +30,7 @@ EDGES = {
     "ingest/recordings.py": "decodes files of unknown origin in a process of its own",
     "ingest/sending.py": "sends media records",
     "inspect/publish.py": "publishes a rule set",
+    "inspect/replays.py": "reads stored timelines for a backtest",
     "inspect/rule_sets.py": "follows the published rule sets",
     "sink/door.py": "answers queries over HTTP",
     "sink/migrate.py": "applies the migrations",

@@ -83,6 +83,14 @@ def step(
     return _Step(book, state, record, position).run()
 
 
+def look(book: RuleBook, state: CallState, last: CallEnded | None = None) -> View:
+    """What the rules see of a call, for `explain`: as it stands, or with its end, which leaves no state behind."""
+    seen = _Step(book, state, last or CallEnded(call_id=state.call.call_id, call_ms=0, at_ms=0), state.position + 1)
+    if last is not None:
+        seen.run()
+    return View(state.hits if seen.hits is None else seen.hits, seen.call, seen.deaf, seen.muted())
+
+
 def dump_state(state: CallState) -> bytes:
     """The state as bytes, for storing."""
     return _dump(state, judgement.dump(state.parts))
@@ -360,6 +368,10 @@ class _Step:
     def _in_scope(self, rules: Iterable[int]) -> bool:
         return any(self._covers(self.book.rules[rule]) for rule in rules)
 
+    def muted(self) -> frozenset[int]:
+        """Leaves that stand for rules which do not apply to this call."""
+        return frozenset(leaf for leaf, rule in self.book.hit_leaves if not self._covers(self.book.rules[rule]))
+
     def _covers(self, compiled: CompiledRule) -> bool:
         call = self.call
         return compiled.rule.scope.covers(call.scenario, call.queue, call.team_id, call.direction, call.at_ms)
@@ -387,8 +399,7 @@ class _Step:
         out: list[Violation] = []
         if not self.touched:
             return []
-        rules = self.book.rules
-        muted = frozenset(leaf for leaf, rule in self.book.hit_leaves if not self._covers(rules[rule]))
+        muted = self.muted()
         waiting = sorted(self.touched)
         judged = -1
         while waiting:

@@ -79,6 +79,7 @@ def encoder_of(settings: Settings) -> Encoder | None:
 
 def _refuse_unproven(book: RuleBook) -> None:
     without = [one.rule.rule_id for one in book.rules if not one.hidden and not one.rule.examples]
+    without += [flow.flow_id for flow in book.flows if not flow.examples]
     if without:
         raise UserError(f"not published: {_named(without)} have no examples; add at least one with `hit: true` to each")
     outcomes = run_examples(book)

@@ -7,6 +7,7 @@ quick: the group knows the newcomer, and clients know the address.
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -119,3 +120,8 @@ def environment(slot: Slot, settings: Settings, ports: Ports, supervisor: int, c
     if not Path(sys.executable).with_name("tingjian").exists():
         values["PYTHONPATH"] = str(ROOT)
     return values
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -26,7 +26,17 @@ from processors.runtime.jars import fetch_jars
 from processors.runtime.kafka import group_members
 from processors.runtime.leases import lease, leased, lock_home, terminable
 from processors.runtime.settings import Settings
-from processors.runtime.slots import Ports, Slot, all_slots, choose, default_slots, environment, group, instance_id
+from processors.runtime.slots import (
+    Ports,
+    Slot,
+    all_slots,
+    choose,
+    cores,
+    default_slots,
+    environment,
+    group,
+    instance_id,
+)
 from processors.runtime.stack_file import Child, StackFile, read_stack, remove_stack, write_stack
 from processors.runtime.supervised import Supervised, describe
 from processors.runtime.topics import apply_topics
@@ -205,7 +215,7 @@ class Stack:
         if not history.restarts:
             self._progress(f"starting {slot.name}")
         ports = Ports(self._door, self._query, health)
-        values = environment(slot, self._settings, ports, os.getpid(), _cores())
+        values = environment(slot, self._settings, ports, os.getpid(), cores())
         history.started(spawn(self._command(slot), self._log(slot.name), values), time.monotonic())
         self._write()
 
@@ -266,10 +276,6 @@ class Stack:
         door = f"ws://{self._settings.door_host}:{self._door}"
         query = "" if self._settings.clickhouse else f"http://127.0.0.1:{self._query}"
         write_stack(self._settings.home, StackFile(os.getpid(), bootstrap, door, query, processes))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
