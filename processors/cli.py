@@ -146,6 +146,17 @@ def play(
     play(path, url=url)
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def bench(
+    name: Annotated[str, typer.Argument(help="Which one; empty: list them all.")] = "",
+    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on; --help says what there is.")] = None,
+) -> None:
+    """Measure speed and accuracy on this machine, each figure beside what it is compared with."""
+    from processors.commands.bench import bench
+
+    raise typer.Exit(bench(name, arguments or []))
+
+
 @dlq_app.command("list")
 def dlq_list() -> None:
     """Count the dead letters of each topic."""
