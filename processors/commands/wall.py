@@ -65,7 +65,8 @@ class Wall:
                 self._call(call_id).points = record.points
                 if record.state == "final":
                     self.scored.add(call_id)
-                    return f"{clock(record.call_ms)} {call_id}: final score {record.points:g}"
+                    fatal = ", fatal" if record.fatal else ""
+                    return f"{clock(record.call_ms)} {call_id}: final score {record.points:g}{fatal}"
             case CallEnded(call_id=call_id):
                 call = self._call(call_id)
                 call.call_ms, call.ended = record.call_ms, True

@@ -1,7 +1,17 @@
 from dataclasses import replace
 
 from processors.commands.wall import CALLS_MAX, Wall, clock, describe, quote
-from processors.records import CallEnded, CallStarted, Evidence, Partial, Utterance, Violation
+from processors.records import (
+    CallEnded,
+    CallMetrics,
+    CallStarted,
+    Coverage,
+    Evidence,
+    Partial,
+    Scorecard,
+    Utterance,
+    Violation,
+)
 
 VIOLATION = Violation(
     violation_id="v",
@@ -115,3 +125,12 @@ def test_quantiles_of_latency_are_none_without_violations() -> None:
     assert wall.latency_ms(0.5) is None
     wall.latencies_ms = [400, 100, 900]
     assert [wall.latency_ms(0.5), wall.latency_ms(0.99)] == [400, 900]
+
+
+def test_the_final_score_says_when_the_call_failed_for_good() -> None:
+    card = Scorecard(
+        call_id="c", state="final", points=-2.0, fatal=True, ruleset_version="1", metrics=CallMetrics(),
+        coverage=Coverage(), call_ms=60_000, at_ms=60_000,
+    )  # fmt: skip
+
+    assert Wall().apply(card) == "  1:00.0 c: final score -2, fatal"
