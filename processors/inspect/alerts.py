@@ -302,7 +302,7 @@ def read_alert(node: Node, reader: Reader) -> Strategy | None:
     return Strategy(
         min_hits=reader.count(found["min_hits"], "'min_hits'", most=HITS_MAX) if "min_hits" in found else 1,
         within_ms=reader.seconds(found["within_s"], "'within_s'") if "within_s" in found else None,
-        every_ms=reader.seconds(found["every_s"], "'every_s'", above=-1) if "every_s" in found else 0,
+        every_ms=reader.seconds(found["every_s"], "'every_s'") if "every_s" in found else 0,
         most=reader.count(found["max"], "'max'") if "max" in found else None,
         quiet=quiet,
         utc_offset_ms=_read_offset(found["utc_offset"], reader) if "utc_offset" in found else Strategy().utc_offset_ms,
@@ -317,6 +317,8 @@ def _read_quiet(node: Node, reader: Reader) -> tuple[tuple[int, int], ...]:
     hours: list[tuple[int, int]] = []
     for item in nodes:
         text = reader.text(item, "'quiet'")
+        if not text:
+            continue
         found = _HOURS.fullmatch(text.replace(" ", ""))
         if found is None:
             reader.problem(item, f"'quiet' must be hours of the day, not '{clip(text)}'", "for example 22:00-08:00")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import yaml
@@ -118,7 +119,15 @@ def _example(node: Node, reader: Reader, at_ms: int) -> Example | None:
     last_ms = max([line.end_ms for line in lines] + [end for _, end in script.holds], default=0)
     if 0 <= script.end_ms < max((line.end_ms for line in lines), default=0):
         reader.problem(found["says"], "the call ends before its last line does")
+    for (_, end_ms), (start_ms, _) in pairwise(sorted(script.holds)):
+        if start_ms < end_ms:
+            reader.problem(found["says"], f"a hold begins at {start_ms / 1000:g} s, while the call is on hold")
+    if 0 <= script.end_ms < max((end for _, end in script.holds), default=0):
+        reader.problem(found["says"], "the call ends before its last hold does")
     hit = _hit(found["hit"], reader)
+    end_ms = script.end_ms if script.end_ms >= 0 else last_ms + TRAILING_MS
+    if not isinstance(hit, bool) and hit[-1:] and hit[-1] * 1000 > end_ms:
+        reader.problem(found["hit"], f"'hit' is at {hit[-1]:g} s, but the call ends at {end_ms / 1000:g} s")
     words = {
         key: reader.text(found[key], f"'{key}'", empty=True) if key in found else ""
         for key in ("scenario", "queue", "team", "name")
@@ -137,7 +146,7 @@ def _example(node: Node, reader: Reader, at_ms: int) -> Example | None:
     return Example(
         tuple(lines),
         tuple(script.holds),
-        script.end_ms if script.end_ms >= 0 else last_ms + TRAILING_MS,
+        end_ms,
         hit,
         (place.file, place.line, place.column),
         words["scenario"],
@@ -189,6 +198,8 @@ def _line(node: Node, reader: Reader, script: _Script) -> None:
             script.holds.append((start_ms, end_ms))
     elif not words:
         reader.problem(node, f"the line '{clip(text)}' says nothing")
+    elif words.startswith("{"):
+        reader.problem(node, f"the measurements of '{clip(text)}' have no closing brace")
     else:
         measures, intents = _measures(node, reader, braces) if braces else ((), ())
         end = end_ms if end_ms is not None else start_ms + MS_PER_CHAR * len(words)

@@ -381,7 +381,7 @@ def _from_ms(hit: Found, known: Mapping[int, int], record: object) -> int:
 
 def _award(flow: Flow, step: Step, call: Call) -> Standing:
     name = f"{flow.flow_id}/{step.step_id}"
-    return Standing(f"{call.call_id}/{name}", name, _given(step), name=f"{flow.name}：{step.name}")
+    return Standing(f"{call.call_id}/{name}", name, _given(step), name=f"{flow.name}：{step.name}", award=True)
 
 
 def _progress(flow: Flow, walked: Walk, shown: tuple[FlowStep, ...], call: Call) -> FlowProgress:

@@ -181,10 +181,14 @@ def _target(node: Node, flow: _Flow) -> str:
 def _earlier(node: Node, index: int, flow: _Flow) -> tuple[str, ...]:
     reader = flow.reader
     names = reader.texts(node, "'skip_when_missed'", longest=80)
-    for name in names:
-        if name not in flow.names[:index]:
-            reader.problem(node, f"no step '{clip(name)}' before this one", nearest(name, flow.names[:index]))
+    _check_names(node, flow.names[:index], " before this one", reader)
     return names
+
+
+def _check_names(node: Node, names: list[str], where: str, reader: Reader) -> None:
+    for item in node.value if isinstance(node, yaml.SequenceNode) else []:
+        if scalar(item).strip() and scalar(item).strip() not in names:
+            reader.problem(item, f"no step '{clip(scalar(item))}'{where}", nearest(scalar(item), names))
 
 
 def _name(node: Node) -> str:
@@ -227,7 +231,7 @@ def _check_graph(nodes: list[Node], steps: list[Step], reader: Reader) -> None:
                     stack.append((way, False))
     for step in steps:
         if step.step_id not in state:
-            reader.problem(nodes[order[step.step_id]], f"nothing leads to the step '{step.step_id}'", warning=True)
+            reader.problem(nodes[order[step.step_id]], f"nothing leads to the step '{step.step_id}'")
 
 
 def _ways_on(step: Step) -> list[str]:
@@ -249,11 +253,11 @@ def _examples(node: Node, flow: _Flow) -> tuple[FlowExample, ...]:
             if scalar(key) in expected:
                 if value.value:
                     expected[scalar(key)] = reader.texts(value, f"'{scalar(key)}'", longest=80)
+                    _check_names(value, flow.names, "", reader)
+            elif scalar(key) == "hit":
+                reader.problem(key, "an example of a flow has no 'hit'", "say which steps are 'done' and 'missed'")
             else:
                 pairs.append((key, value))
-        for name in (*expected["done"], *expected["missed"]):
-            if name not in flow.names:
-                reader.problem(item, f"no step '{clip(name)}'", nearest(name, flow.names))
         if isinstance(item, yaml.MappingNode):
             marks = item.start_mark, item.end_mark
             pairs.append((yaml.ScalarNode("", "hit", *marks), yaml.ScalarNode("", "false", *marks)))

@@ -115,6 +115,7 @@ def parse(files: Mapping[str, str | bytes]) -> ParsedRules:
     parsed = ParsedRules(version=ruleset_version(files))
     places: dict[tuple[str, str], Place] = {}
     mentions: list[tuple[str, str, Place]] = []
+    counted: list[tuple[str, Place]] = []
     for name in sorted(files):
         reader = Reader(name)
         text = _decoded(files[name], reader)
@@ -123,8 +124,11 @@ def parse(files: Mapping[str, str | bytes]) -> ParsedRules:
             reader.problems.append(Problem(name, 1, 1, "the file is empty", "write a rule (id, when) into it"))
         for node in found:
             reader.mentions = []
-            owner = _document(node, reader, parsed, places)
-            mentions += [(owner, name, place) for name, place in reader.mentions]
+            owner, scores = _document(node, reader, parsed, places)
+            if scores:
+                counted += reader.mentions
+            else:
+                mentions += [(owner, name, place) for name, place in reader.mentions]
         parsed.problems += reader.problems
     if len(parsed.rules) > MAX_RULES:
         place = parsed.rules[MAX_RULES].place
@@ -132,6 +136,7 @@ def parse(files: Mapping[str, str | bytes]) -> ParsedRules:
             Problem(place.file, place.line, place.column, f"more than {MAX_RULES} rules in one rule set")
         )
     _check_mentions(parsed, mentions)
+    _check_counted(parsed, counted)
     parsed.problems.sort()
     return parsed
 
@@ -149,13 +154,15 @@ def _decoded(content: str | bytes, reader: Reader) -> str | None:
         return None
 
 
-def _document(node: Node, reader: Reader, parsed: ParsedRules, places: dict[tuple[str, str], Place]) -> str:
-    """Read one document into `parsed`; gives the id of its rule, if it is one."""
+def _document(
+    node: Node, reader: Reader, parsed: ParsedRules, places: dict[tuple[str, str], Place]
+) -> tuple[str, bool]:
+    """Read one document into `parsed`; gives the id of its rule, if it is one, and whether it is a scheme."""
     if isinstance(node, yaml.ScalarNode) and not scalar(node).strip():
-        return ""  # an empty document between two separators
+        return "", False  # an empty document between two separators
     if not isinstance(node, yaml.MappingNode):
         reader.problem(node, "a rule must be a mapping with 'id' and 'when'", "separate rules by a line ---")
-        return ""
+        return "", False
     keys = [scalar(key) for key, _ in node.value]
     if "flow" in keys:
         from processors.inspect.flow_files import read_flow
@@ -169,12 +176,13 @@ def _document(node: Node, reader: Reader, parsed: ParsedRules, places: dict[tupl
         scheme = read_scheme(node, reader)
         if scheme is not None and _new(node, "scheme", scheme.scheme_id, reader, places):
             parsed.schemes.append(scheme)
+        return "", True
     else:
         rule = read_rule(node, reader)
         if rule is not None and _new(node, "id", rule.rule_id, reader, places):
             parsed.rules.append(rule)
-            return rule.rule_id
-    return ""
+            return rule.rule_id, False
+    return "", False
 
 
 def _new(node: Node, kind: str, name: str, reader: Reader, places: dict[tuple[str, str], Place]) -> bool:
@@ -271,9 +279,10 @@ def _check_mentions(parsed: ParsedRules, mentions: list[tuple[str, str, Place]])
     rules = {rule.rule_id: rule for rule in parsed.rules}
     for _, name, place in mentions:
         if name not in rules:
-            parsed.problems.append(
-                Problem(place.file, place.line, place.column, f"no rule '{clip(name)}'", nearest(name, rules))
-            )
+            step = any(name == f"{flow.flow_id}/{one.step_id}" for flow in parsed.flows for one in flow.steps)
+            message = f"no rule '{clip(name)}'" + (", but a step of a flow, of which no rule can speak" if step else "")
+            hint = "write its condition instead" if step else nearest(name, rules)
+            parsed.problems.append(Problem(place.file, place.line, place.column, message, hint))
     speaks_of = {name: mentioned(rule.when) & rules.keys() for name, rule in rules.items()}
     settled: set[str] = set()
     for name in rules:
@@ -283,6 +292,23 @@ def _check_mentions(parsed: ParsedRules, mentions: list[tuple[str, str, Place]])
             place = next(own, rules[circle[0]].place)
             message = "rules that wait for each other: " + " -> ".join(circle)
             parsed.problems.append(Problem(place.file, place.line, place.column, message))
+
+
+def _check_counted(parsed: ParsedRules, counted: list[tuple[str, Place]]) -> None:
+    """Schemes count the hits of rules and the missed steps of flows."""
+    names = [rule.rule_id for rule in parsed.rules]
+    names += [f"{flow.flow_id}/{step.step_id}" for flow in parsed.flows for step in flow.steps]
+    known = set(names)
+    for name, place in counted:
+        if name not in known:
+            message = f"no rule and no step of a flow '{clip(name)}'" if "/" in name else f"no rule '{clip(name)}'"
+            parsed.problems.append(Problem(place.file, place.line, place.column, message, nearest(name, names)))
+    for index, scheme in enumerate(parsed.schemes):
+        earlier = next((one for one in parsed.schemes[:index] if one.scope == scheme.scope), None)
+        if earlier is not None:
+            message = f"the scheme '{scheme.scheme_id}' never applies: '{earlier.scheme_id}' has the same scope"
+            place = scheme.place
+            parsed.problems.append(Problem(place.file, place.line, place.column, message, "give one of them a scope"))
 
 
 def _circle(start: str, speaks_of: Mapping[str, set[str]], settled: set[str]) -> list[str]:

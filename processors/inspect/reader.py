@@ -104,6 +104,8 @@ class Reader:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.problem(key, f"a key of {what} must be a plain word, not {describe(key)}")
+            elif key.value == "<<":
+                self.problem(key, f"merge keys (<<) are not supported in {what}", "write the keys out")
             elif key.value in seen:
                 self.problem(key, f"'{key.value}' stands twice in {what}", "remove one of them")
             else:
@@ -128,7 +130,9 @@ class Reader:
     def items(self, node: Node, what: str, *, least: int = 1) -> list[Node]:
         """Elements of a list of at least `least` and at most MAX_LIST elements."""
         if not isinstance(node, yaml.SequenceNode):
-            self.problem(node, f"{what} must be a list, not {describe(node)}", f"write [{clip(scalar(node), 20)}]")
+            single = isinstance(node, yaml.ScalarNode) and scalar(node)
+            hint = f"write [{clip(scalar(node), 20)}]" if single else "write '- ' before each element"
+            self.problem(node, f"{what} must be a list, not {describe(node)}", hint)
             return []
         if len(node.value) < least:
             self.problem(node, f"{what} is empty" if not node.value else f"{what} needs at least {least} elements")

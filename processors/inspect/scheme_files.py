@@ -66,6 +66,7 @@ def read_scheme(node: Node, reader: Reader) -> Scheme | None:
         fatal_points=_points(found, "fatal_points", reader, shipped.fatal_points),
         normalise_to=normalise_to,
         dimensions=tuple(dimensions),
+        place=reader.place(found["scheme"]),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from processors.inspect.language import Scope
 from processors.inspect.operators.attribute import holds
 from processors.inspect.operators.base import Call
+from processors.inspect.reader import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Scheme:
     normalise_to: float | None = None
     """Rescale the reached share of the applicable full marks to this; `start` does not count then."""
     dimensions: tuple[Dimension, ...] = ()
+    place: Place = Place("", 1, 1)  # noqa: RUF009  (frozen)
+    """Where it is written."""
 
 
 def scheme_for(schemes: Iterable[Scheme], call: Call) -> Scheme | None:

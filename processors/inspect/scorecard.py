@@ -18,13 +18,14 @@ from processors.records import CallMetrics, Coverage, Scorecard, ScorecardState,
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A violation that stands: provisional or confirmed."""
+    """A violation that stands, provisional or confirmed; or points that a step of a flow gave, which are no hit."""
 
     violation_id: str
     rule_id: str
     points: float
     fatal: bool = False
     name: str = ""
+    award: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,9 @@ def _by_rule(violations: list[Standing]) -> list[ScoreItem]:
             item_id=rule_id,
             name=hits[0].name or rule_id,
             points=round(sum(hit.points for hit in hits), 2),
-            hits=len(hits),
+            hits=sum(not hit.award for hit in hits),
             fatal=any(hit.fatal for hit in hits),
-            violation_ids=tuple(hit.violation_id for hit in hits),
+            violation_ids=tuple(hit.violation_id for hit in hits if not hit.award),
         )
         for rule_id, hits in rules.items()
     ]
@@ -111,11 +112,14 @@ def _by_scheme(scheme: Scheme, violations: list[Standing], call: Call) -> tuple[
 def _line(item: Item, dimension: Dimension, by_rule: Mapping[str, list[Standing]], call: Call) -> ScoreItem:
     """One item: full marks, plus what its hits give or take, within its caps."""
     needed = item.only_after
-    counts = applicable(item, call) and (not needed or any(by_rule.get(rule_id) for rule_id in needed))
-    hits = [hit for rule_id in item.rules for hit in by_rule.get(rule_id, ())] if counts else []
+    met = any(not one.award for rule_id in needed for one in by_rule.get(rule_id, ()))
+    counts = applicable(item, call) and (not needed or met)
+    standing = [one for rule_id in item.rules for one in by_rule.get(rule_id, ())] if counts else []
+    hits = [one for one in standing if not one.award]
     counted = hits[: item.times] if item.times else hits
     points = item.full if counts else 0.0
     points += sum(hit.points if item.points is None else item.points for hit in counted)
+    points += sum(one.points for one in standing if one.award)
     if counts:
         points = _within(points, 0.0 if item.full and item.least is None else item.least, item.most)
     return ScoreItem(
@@ -166,7 +170,9 @@ def stand(standings: Standings, violations: Sequence[Violation], awards: Iterabl
 
 def dump_standings(standings: Standings) -> list[Any]:
     """Plain lists of plain values, for JSON."""
-    return [[each.violation_id, each.rule_id, each.points, each.fatal, each.name] for each in standings.values()]
+    return [
+        [each.violation_id, each.rule_id, each.points, each.fatal, each.name, each.award] for each in standings.values()
+    ]
 
 
 def load_standings(data: list[Any]) -> Standings:

@@ -18,6 +18,19 @@ MAX_DEPTH = 40
 MAX_NODES = 200_000
 """Most nodes of a file, aliases written out."""
 
+HINTS: Final = (
+    ("mapping values are not allowed", "is the line indented too far? A text with ': ' in it needs quotes"),
+    ("did not find expected key", "the indentation does not fit the lines before, or a quote or comma is missing"),
+    ("did not find expected '-' indicator", "the indentation does not fit the lines before"),
+    ("cannot start any token", "put the text in quotes"),
+    ("while scanning an alias", "put a text that begins with * in quotes"),
+    ("while scanning an anchor", "put a text that begins with & in quotes"),
+    ("quoted scalar, found unexpected end of stream", "the quote is never closed"),
+    ("flow sequence", "is a bracket or a comma missing? A text with {, [ or , in it needs quotes"),
+    ("flow mapping", "is a brace or a comma missing? A text with {, [ or , in it needs quotes"),
+)
+"""What people mostly did, by what the parser says."""
+FULL_WIDTH: Final = "：，［］｛｝【】"
 TEXT: Final = "tag:yaml.org,2002:str"
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -34,8 +47,11 @@ def documents(reader: Reader, text: str) -> list[Node]:
                 break
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.context_mark is not None and "quoted scalar" in str(error.context) and "end of stream" in str(error):
+            mark = error.context_mark  # where the quote opens, not where the file ends
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        _at(reader, line, column, f"not valid YAML: {_cause(error, text, line, column)}")
+        cause, hint = _cause(error, text, line, column)
+        _at(reader, line, column, f"not valid YAML: {cause}", hint)
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -48,14 +64,19 @@ def _codepoint(error: yaml.reader.ReaderError) -> str:
     return f"U+{ord(character) if isinstance(character, str) else character:04X}"
 
 
-def _cause(error: yaml.MarkedYAMLError, text: str, line: int, column: int) -> str:
+def _cause(error: yaml.MarkedYAMLError, text: str, line: int, column: int) -> tuple[str, str]:
+    """What the parser says, and what people mostly did."""
     lines = text.splitlines()
     row = lines[line - 1] if 0 < line <= len(lines) else ""
     indent = row[: len(row) - len(row.lstrip())]
     if "\t" in indent or row[column - 1 : column] == "\t":
-        return "a tab; YAML is indented with spaces"
+        return "a tab", "YAML is indented with spaces"
     parts = [str(part) for part in (error.context, error.problem) if part]
-    return ", ".join(parts) or "syntax error"
+    said = ", ".join(parts) or "syntax error"
+    near = "\n".join(lines[max(0, line - 2) : line])
+    if any(mark in near for mark in FULL_WIDTH) and "scalar" not in said:
+        return said, "write ':', ',', '[' and ']' in half width"
+    return said, next((hint for part, hint in HINTS if part in said), "")
 
 
 def _at(reader: Reader, line: int, column: int, message: str, hint: str = "") -> None:

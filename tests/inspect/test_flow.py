@@ -240,3 +240,20 @@ def test_what_is_wrong_is_said_with_its_place(old: str, new: str, message: str) 
 def test_a_flow_without_examples_is_warned_about() -> None:
     (problem,) = parse({"flow.yaml": FLOW.partition("examples:")[0]}).problems
     assert problem.warning and "no examples" in problem.message
+
+
+def test_a_scheme_counts_missed_steps_and_the_points_of_done_ones() -> None:
+    """A step that was done is no hit, so it neither fails a call nor makes an item applicable."""
+    scheme = """
+scheme: sales
+items:
+  - {id: thanks, rules: [sale/thanks], fatal: true, points: -50}
+  - {id: greet, rules: [sale/greet], points: -8}
+  - {id: later, rules: [sale/rate], only_after: [sale/thanks], points: -20}
+"""
+    records = [started(), said(0, 1000, 2000, "年化利率"), said(0, 3000, 4000, "再见"), tick(20_000), ended(21_000)]
+    card = [one for one in run(records, FLOW + "---\n" + scheme) if isinstance(one, Scorecard)][-1]
+    lines = {item.item_id: (item.points, item.hits, item.applicable) for item in card.items}
+    assert lines == {"thanks": (2, 0, True), "greet": (-8, 1, True), "later": (0, 0, False)}
+    assert (card.points, card.fatal) == (94, False)
+    assert [len(item.violation_ids) for item in card.items] == [0, 1, 0]

@@ -28,6 +28,13 @@ MAX_CHARS: Final = 500
 LOOPS: Final = re.compile(r"\.(all|exists|exists_one|filter|map)\s*\(")
 """Loops over attributes are refused: nested ones cost without bound."""
 _STRINGS: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_ATTRIBUTE: Final = re.compile(r"attributes\.(\w+)|attributes\[\s*(?:'([^']*)'|\"([^\"]*)\")\s*\]")
+_OTHER_TYPE: Final = re.compile(
+    rf"(?:attributes\.\w+|attributes\[\s*\]|(?<![\w.])(?:{'|'.join(NAMES[1:])}))\s*(?:==|!=|<=?|>=?)\s*(?:-?\d|true\b|false\b)"
+)
+"""A text that is compared with what is none."""
+_PROBES: Final = ("1", "x", "2026-01-01T00:00:00Z")
+"""Values that attributes are given, to see whether an expression can be true or false at all."""
 _PLACE: Final = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
 
 
@@ -88,7 +95,30 @@ def check(expression: str) -> tuple[int, str, str] | None:
     bare = _STRINGS.sub(lambda found: " " * len(found[0]), expression)
     if loop := LOOPS.search(bare):
         return loop.start() + 1, f"an expression may not loop with '{loop[1]}'", "name the attributes one by one"
-    return min(_unknown_names(program, bare), default=None)
+    return min(_unknown_names(program, bare), default=None) or _never_holds(expression, program, bare)
+
+
+def _never_holds(expression: str, program: Any, bare: str) -> tuple[int, str, str] | None:
+    """What keeps an expression from ever being true: types that do not go together, or a result that is a text."""
+    hint = 'write double(attributes.amount) > 1000.0 or attributes.vip == "1"'
+    if compared := _OTHER_TYPE.search(bare):
+        return compared.start(), "metadata of a call are texts, and here one is compared with what is none", hint
+    named = {next(filter(None, found.groups()), "") for found in _ATTRIBUTE.finditer(expression)}
+    reasons: list[tuple[int, str, str]] = []
+    for value in _PROBES:
+        values = dict.fromkeys(NAMES[1:], value)
+        try:
+            result = program.execute({**values, "attributes": dict.fromkeys(named, value)})
+        except TypeError:
+            reasons.append((0, "an expression over texts that treats one as a number or as true", hint))
+        except (ValueError, KeyError, RuntimeError) as error:
+            if "valid regex" in str(error):
+                reasons.append((0, "an expression with a bad regular expression in 'matches'", ""))
+        else:
+            if isinstance(result, bool):
+                return None
+            reasons.append((0, f"an expression must be true or false, not {clip(repr(result), 20)}", hint))
+    return reasons[0] if len(reasons) == len(_PROBES) else None
 
 
 def _unknown_names(program: Any, bare: str) -> Iterator[tuple[int, str, str]]:

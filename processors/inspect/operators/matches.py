@@ -9,6 +9,7 @@ of a rule set are searched in one pass; only those that occur are searched again
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
 MAX_REGEX_CHARS = 500
 MAX_REGEX_BYTES = 1 << 20
 """Most memory of the program of one expression; beyond it the expression is refused as too large."""
-_LOOKAROUND = ("(?=", "(?!", "(?<=", "(?<!")
+_BEYOND: tuple[tuple[str, str, str], ...] = (
+    (r"\(\?<?[=!]", "look-around", "use 'without' of 'matches', or 'not'"),
+    (r"\\[1-9]|\(\?P=\w*\)?|\\[kg][<{]?\w*[>}]?", "a back-reference", ""),
+    (r"\(\?>", "an atomic group", "write (?:...)"),
+    (r"\(\?\(", "a conditional", "join two rules with 'any'"),
+    (r"\(\?(?:R|\d|&)", "recursion", ""),
+    (r"(?<=[*+?}])\+", "a possessive repetition", "leave the second + out"),
+)
+"""What an engine without back-tracking can not do: (expression, name, hint)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class Matches(Text):
         without = read_regex(found["without"], reader) if "without" in found else ""
         written = reader.flag(found["written"], "'written'") if "written" in found else False
         on = reader.choice(found["on"], "'on' of 'matches'", ("partial", "final")) if "on" in found else "partial"
+        if "on" in found and on == "partial" and written:
+            reader.problem(found["on"], "a partial has no written form, so 'written' goes with 'on: final'")
         return cls(regex, written, without, on) if regex else None
 
     @property
@@ -112,23 +123,13 @@ def _explain(node: Node, reader: Reader, regex: str, error: re2.error) -> None:
     reason = error.args[0] if error.args else "can not be compiled"
     reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
     quote = 1 if getattr(node, "style", None) else 0
-    for look in _LOOKAROUND:
-        if look in regex:
-            at = regex.index(look)
-            reader.problem(
-                node,
-                f"look-around '{look}' can not run in linear time (character {at + 1} of the expression)",
-                "use 'without' of 'matches', or 'not'",
-                offset=at + quote,
-            )
-            return
-    for at in range(len(regex) - 1):
-        if regex[at] == "\\" and regex[at + 1].isdigit() and (at == 0 or regex[at - 1] != "\\"):
-            reader.problem(
-                node,
-                f"a back-reference '{regex[at : at + 2]}' can not run in linear time (character {at + 1})",
-                offset=at + quote,
-            )
+    bare = re.sub(r"\\[^1-9kg]", "  ", regex)  # what is escaped is no operator
+    for beyond, name, hint in _BEYOND:
+        found = re.search(beyond, bare)
+        if found is not None:
+            at = found.start()
+            message = f"{name} '{found[0]}' can not run in linear time (character {at + 1} of the expression)"
+            reader.problem(node, message, hint, offset=at + quote)
             return
     at = _place(regex, reason)
     reader.problem(node, f"bad regular expression: {clip(reason, 120)} (character {at + 1})", offset=at + quote)
@@ -149,5 +150,7 @@ def _place(regex: str, reason: str) -> int:
             elif character == ")" and open_at:
                 open_at.pop()
         return open_at[0] if open_at else 0
+    if reason.startswith("trailing"):
+        return len(regex) - 1
     _, _, fragment = reason.rpartition(": ")
     return max(regex.find(fragment), 0) if fragment else 0

@@ -31,7 +31,7 @@ class MustSay(Combining):
     def condition(cls, node: Node, reader: Reader, role: str, nested: Nested) -> Condition | None:
         """not: {said: ...}; the words may be heard in partials as well, but absence is final."""
         before = len(reader.problems)
-        said = Said.read(node, reader)
+        said = Said.read_as(cls.word, node, reader)
         if said is None:
             return None
         if said.least == 0 and len(reader.problems) == before:

@@ -53,6 +53,8 @@ class Repeated(Combining):
         within = reader.seconds(found["within_s"], "'within_s' of 'repeated'") if "within_s" in found else None
         if "like" in found and "similarity" in found:
             reader.problem(found["similarity"], "'repeated' goes by 'like' or by 'similarity', not by both")
+        if "like" in found and "min_chars" in found:
+            reader.problem(found["min_chars"], "'min_chars' of 'repeated' goes with 'similarity'")
         if "like" in found:
             phrases = read_phrases(found["like"], reader, "'like'")
             pairs = read_homophones(found["homophones"], reader) if "homophones" in found else None

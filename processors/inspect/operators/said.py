@@ -66,12 +66,16 @@ class Said(Text):
     @classmethod
     def read(cls, node: Node, reader: Reader) -> Self | None:
         """From a list or {any|all|none|at_least+of: [...], except, homophones, on}."""
-        what = cls.word
+        return cls.read_as(cls.word, node, reader)
+
+    @classmethod
+    def read_as(cls, what: str, node: Node, reader: Reader) -> Self | None:
+        """The same under the name of another operator, for what is wrong with it."""
         if not hasattr(node, "value") or isinstance(node.value, str):
             reader.problem(node, f"'{what}' must be a list of phrases or a mapping, not {describe(node)}")
             return None
         if not node.value or not isinstance(node.value[0], tuple):
-            return cls(read_phrases(node, reader, what))
+            return cls(read_phrases(node, reader, f"'{what}'"))
         found = reader.mapping(node, f"'{what}'", (*KINDS, "at_least", "except", "homophones", "on"))
         kinds = [kind for kind in KINDS if kind in found]
         if len(kinds) != 1:
@@ -94,6 +98,8 @@ class Said(Text):
             reader.problem(found["at_least"], f"'at_least' of '{what}' goes with 'of', not with '{kind}'")
         pairs = read_homophones(found["homophones"], reader) if "homophones" in found else None
         on = reader.choice(found["on"], f"'on' of '{what}'", ("partial", "final")) if "on" in found else "partial"
+        if "on" in found and on == "partial" and kind == "none":
+            reader.problem(found["on"], "that words are missing is known when the utterance is finished", "on: final")
         spared = read_phrases(found["except"], reader, f"'except' of '{what}'") if "except" in found else ()
         if not phrases:
             return None
@@ -151,6 +157,9 @@ def read_phrases(node: Node, reader: Reader, what: str) -> tuple[str, ...]:
     for item in reader.items(node, what) if phrases else []:
         if scalar(item).strip() and not normal(scalar(item)):
             reader.problem(item, f"{describe(item)} has no character that can be heard")
+        elif any(mark in scalar(item) for mark in "，、；"):
+            message = f"{describe(item)} is one phrase, in which marks do not count"
+            reader.problem(item, message, "separate phrases by a half-width ', '", warning=True)
     return phrases
 
 

@@ -42,8 +42,7 @@ def test_what_is_true_holds_from_the_start(expression: str) -> None:
         'attributes.vip == "0"',
         'attributes.blacklist == "1"',
         "double(attributes.name) > 1.0",
-        "scenario",
-        "attributes.vip == 1",
+        "attributes.name.contains('张')",
     ],
 )
 def test_what_is_false_or_cannot_be_said_does_not_hold(expression: str) -> None:
@@ -72,6 +71,15 @@ def problem(text: str) -> tuple[int, str]:
         ("matches(scenario, 'x')", 1, "follows its text with a dot"),
         ("attributes.exists(k, k == 'x')", 12, "may not loop"),
         ("true ? 1", 1, "not a valid expression"),
+        ("scenario", 1, "must be true or false"),
+        ("attributes.vip", 1, "must be true or false"),
+        ("attributes.vip == 1", 1, "are texts"),
+        ('scenario == "a" && attributes["vip"] == true', 20, "are texts"),
+        ("attributes.amount > 1000", 1, "are texts"),
+        ("1000 < attributes.amount", 1, "treats one as a number"),
+        ("attributes.vip && true", 1, "treats one as a number"),
+        ("attributes.amount + 1 == 2", 1, "treats one as a number"),
+        ("scenario.matches('(')", 1, "bad regular expression"),
     ],
 )
 def test_a_mistake_is_reported_at_its_own_column(text: str, column: int, cause: str) -> None:
