@@ -117,6 +117,11 @@ def _probabilities(
 
 def _transcribe(calls: list[Call], models: Recogniser, effort: Effort, result: StepResult) -> None:
     """Run what is due, oldest first, in rounds: a stream has one piece of work in a round at most."""
+    for call in calls:
+        for _, stream in call.streams():
+            if stream.closed is not None and stream.settled:
+                # It was heard to its end while it was open. Its plan may wait for a stream that waits for a slot.
+                _release(models, stream)
     due = [
         (call, channel, stream)
         for call in calls

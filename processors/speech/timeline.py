@@ -53,7 +53,7 @@ def carry_out(call: Call, plan: Plan, grid: Grid, effort: Effort) -> Iterator[Ti
         if utterance is not None:
             yield utterance
     for channel, stream, due in plan.going:
-        if effort.partials and stream.closed is None:
+        if effort.partials:
             partial = begun(call, channel, stream, due, plan.until_ms, grid)
             if partial is not None:
                 yield partial
