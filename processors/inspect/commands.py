@@ -275,7 +275,7 @@ def import_rules(
     as_json: AsJson = False,
 ) -> None:
     """Translate rules of Alibaba's 智能对话分析 (SCA); list what can not be translated, with the reason."""
-    from processors.inspect.alibaba import import_rules as translate
+    from processors.inspect.alibaba.rules import import_rules as translate
 
     imported = translate(_text_of(file), file.stem)
     notes = [str(note) for note in imported.notes]
