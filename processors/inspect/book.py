@@ -208,6 +208,8 @@ class _Compiler:
             "leaf",
             first_ms=window.first_ms,
             last_ms=window.last_ms,
+            skip_first_ms=window.skip_first_ms or 0,
+            skip_last_ms=window.skip_last_ms or 0,
             after=None if window.after is None else self._node(window.after, rule),
             before=None if window.before is None else self._node(window.before, rule),
             within_ms=window.within_ms,

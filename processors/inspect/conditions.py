@@ -102,8 +102,8 @@ class ConditionReader:
 
     def _window(self, modifiers: dict[str, Node], role: str, anchored: bool, depth: int) -> Window:
         reader = self.reader
-        first = reader.seconds(modifiers["first_s"], "'first_s'") if "first_s" in modifiers else None
-        last = reader.seconds(modifiers["last_s"], "'last_s'") if "last_s" in modifiers else None
+        skip_first, first = self._position(modifiers, "first_s")
+        skip_last, last = self._position(modifiers, "last_s")
         if first is not None and last is not None:
             reader.problem(modifiers["last_s"], "'first_s' and 'last_s' contradict each other", "use two conditions")
         within = reader.seconds(modifiers["within_s"], "'within_s'") if "within_s" in modifiers else None
@@ -123,7 +123,22 @@ class ConditionReader:
                         f"'{name}' is a distance, but there is nothing to measure it from",
                         "add 'after' or 'before', or put the condition second in an 'all'",
                     )
-        return Window(first, last, anchors["after"], anchors["before"], within, turns)
+        return Window(first, last, skip_first, skip_last, anchors["after"], anchors["before"], within, turns)
+
+    def _position(self, modifiers: dict[str, Node], name: str) -> tuple[int | None, int | None]:
+        """(nearer to the end of the call from which it counts, farther): a number of seconds, or both."""
+        if name not in modifiers:
+            return None, None
+        reader, node = self.reader, modifiers[name]
+        if not isinstance(node, yaml.SequenceNode):
+            return None, reader.seconds(node, f"'{name}'")
+        pair = [reader.seconds(item, f"'{name}'", above=-1e-9) for item in reader.items(node, f"'{name}'", least=2)]
+        if len(pair) != 2:
+            reader.problem(node, f"'{name}' takes a number of seconds or two of them", f"for example {name}: [30, 60]")
+            return None, None
+        if pair[0] == pair[1]:
+            reader.problem(node, f"'{name}' begins where it ends")
+        return min(pair), max(pair)
 
     def _core(self, word: str, argument: Node, role: str, anchored: bool, depth: int) -> Condition | None:
         reader = self.reader

@@ -29,6 +29,8 @@ class Node:
     n: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
+    skip_first_ms: int = 0
+    skip_last_ms: int = 0
     after: Node | None = None
     before: Node | None = None
     within_ms: int | None = None
@@ -157,10 +159,10 @@ def _core(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[Fo
 def _placed(node: Node, founds: list[Found], view: View, anchor: Found | None, bound: Bound) -> list[Found]:
     """Those that stand where the windows of the condition want them."""
     if node.first_ms is not None:
-        founds = [found for found in founds if found.start_ms < node.first_ms]
+        founds = [found for found in founds if node.skip_first_ms <= found.start_ms < node.first_ms]
     if node.last_ms is not None:
-        since = view.call.call_ms - node.last_ms
-        founds = [found for found in founds if found.start_ms >= since] if view.call.ended else []
+        begin, end = _last(node, view)
+        founds = [found for found in founds if begin <= found.start_ms < end] if view.call.ended else []
     if node.after is not None:
         anchors = find(node.after, view, None, bound)
         founds = _near(founds, anchors, lambda found, to: follows(found, to) and _close(node, found, to))
@@ -170,6 +172,12 @@ def _placed(node: Node, founds: list[Found], view: View, anchor: Found | None, b
     if node.after is None and node.before is None and anchor is not None:
         founds = [found for found in founds if _close(node, found, anchor)]
     return founds
+
+
+def _last(node: Node, view: View) -> tuple[int, int]:
+    """Call time [from, to) of the position counted from the end; what begins at the very end is inside."""
+    end_ms = view.call.call_ms - node.skip_last_ms
+    return max(0, view.call.call_ms - (node.last_ms or 0)), end_ms + (not node.skip_last_ms)
 
 
 def _near(founds: list[Found], anchors: list[Found], fits: Callable[[Found, Found], bool]) -> list[Found]:
@@ -350,17 +358,19 @@ def _absent(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[
 
 def _absent_in_call(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[Found]:
     call = view.call
-    start_ms, end_ms = 0, None if node.first_ms is None else node.first_ms
+    start_ms, end_ms = node.skip_first_ms, node.first_ms
     if node.last_ms is not None:
         if not call.ended:
             return []
-        start_ms = max(0, call.call_ms - node.last_ms)
+        start_ms, end_ms = _last(node, view)
     for found in find(node.of[0], view, anchor, bound):
         if found.start_ms >= start_ms and (end_ms is None or found.start_ms < end_ms):
             return []
     if not _known_until(node, view, end_ms):
         return []
     until_ms = call.call_ms if end_ms is None else min(end_ms, max(call.call_ms, 1))
+    if until_ms <= start_ms and start_ms > 0:
+        return []  # the call was too short to have such a place
     return [Found(start_ms, until_ms, until_ms, None, ((node.word, Hit(start_ms, until_ms, role=node.role)),))]
 
 
@@ -381,7 +391,7 @@ def _absent_at(
             continue
         if not _within(found, anchor, within_ms, within_turns):
             continue
-        if node.first_ms is not None and found.start_ms >= node.first_ms:
+        if node.first_ms is not None and not node.skip_first_ms <= found.start_ms < node.first_ms:
             continue
         return None
     call = view.call

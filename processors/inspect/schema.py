@@ -89,10 +89,12 @@ def _scope() -> Schema:
 
 def _condition() -> Schema:
     positive = {"type": "number", "exclusiveMinimum": 0}
+    moment = {"type": "number", "minimum": 0}
+    position = {"oneOf": [positive, {"type": "array", "minItems": 2, "maxItems": 2, "items": moment}]}
     modifiers: Schema = {
         "role": {"enum": list(ROLES)},
-        "first_s": positive,
-        "last_s": positive,
+        "first_s": position,
+        "last_s": position,
         "after": {"$ref": "#/$defs/condition"},
         "before": {"$ref": "#/$defs/condition"},
         "within_s": positive,

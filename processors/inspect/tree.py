@@ -20,6 +20,10 @@ class Window:
 
     first_ms: int | None = None
     last_ms: int | None = None
+    skip_first_ms: int | None = None
+    """Position in the call begins only here: `first_s: [30, 60]`."""
+    skip_last_ms: int | None = None
+    """So long before the end it is over: `last_s: [60, 30]`."""
     after: Condition | None = None
     before: Condition | None = None
     within_ms: int | None = None

@@ -97,6 +97,21 @@ def test_positions() -> None:
     assert starts(rule("{said: [您好], last_s: 5}"), ["agent 1-2 您好", "agent 9-10 您好", "end 12"]) == [9.0]
 
 
+def test_positions_from_to() -> None:
+    """Two numbers bound a position on both sides; its beginning is inside, its end outside."""
+    says = ["agent 29-30 您好", "agent 31-32 您好", "agent 59-60 您好", "agent 61-62 您好", "end 90"]
+    assert starts(rule("{said: [您好], first_s: [31, 61]}"), says) == [31.0, 59.0]
+    assert starts(rule("{said: [您好], last_s: [61, 31]}"), says) == [29.0, 31.0]
+    assert starts(rule("{said: [您好], last_s: [30, 60]}"), says) == [31.0, 59.0]
+    missing = rule("must_say: [您好]\n  first_s: [32, 59]")
+    assert found_at(missing, says) == [59.0]
+    assert starts(missing, ["agent 40-41 您好", "end 90"]) == []
+    assert starts(missing, ["agent 5-6 您好", "end 20"]) == []  # a call that never came so far
+    late = rule("must_say: [您好]\n  last_s: [20, 10]")
+    assert found_at(late, says) == [90.0]
+    assert starts(late, ["agent 75-76 您好", "end 90"]) == []
+
+
 def test_any_is_one_violation_for_an_utterance() -> None:
     """With the proof of all that held."""
     (violation,) = found(rule("any: [{said: [甲方]}, {said: [乙方]}]"), ["agent 1 甲方和乙方"])

@@ -11,6 +11,7 @@ from processors.inspect.operators.hold import Hold
 from processors.inspect.operators.intent import Intent
 from processors.inspect.operators.level import Level
 from processors.inspect.operators.matches import Matches
+from processors.inspect.operators.metric import Metric
 from processors.inspect.operators.must_say import MustSay
 from processors.inspect.operators.near import Near
 from processors.inspect.operators.overlap import Overlap
@@ -34,6 +35,7 @@ ALL: tuple[type[Operator], ...] = (
     Intent,
     Level,
     Matches,
+    Metric,
     MustSay,
     Near,
     Overlap,

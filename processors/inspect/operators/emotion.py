@@ -12,11 +12,13 @@ from processors.records import EmotionLabel, EmotionPoint, EmotionTrend, Utteran
 
 LABELS = get_args(EmotionLabel)
 TRENDS = get_args(EmotionTrend)
+FIGURES = {"valence_below": 1.0, "valence_above": 1.0, "arousal_above": 10.0}
+"""Bounds on the figures of a point, and how far from 0 they may lie."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emotion(Measuring):
-    """Label and trend of one party, with `for_s` from the start of the first utterance to the end of the last one.
+    """Label, trend and figures of one party; `for_s` is from the start of the first utterance to the end of the last.
 
     Holds once for each stretch of utterances that all have one of the labels and the trend. Silence in between proves
     nothing: a stretch grows only with utterances.
@@ -26,6 +28,9 @@ class Emotion(Measuring):
     label: tuple[str, ...] = ()
     trend: str = ""
     for_ms: int = 0
+    valence_below: float | None = None
+    valence_above: float | None = None
+    arousal_above: float | None = None
 
     word = "emotion"
     schema = {  # noqa: RUF012
@@ -34,9 +39,12 @@ class Emotion(Measuring):
             "of": {"enum": list(PARTIES)},
             "label": {"anyOf": [{"enum": list(LABELS)}, {"type": "array", "items": {"enum": list(LABELS)}}]},
             "trend": {"enum": list(TRENDS)},
+            "valence_below": {"type": "number", "minimum": -1, "maximum": 1},
+            "valence_above": {"type": "number", "minimum": -1, "maximum": 1},
+            "arousal_above": {"type": "number", "minimum": -10, "maximum": 10},
             "for_s": {"type": "number", "exclusiveMinimum": 0},
         },
-        "anyOf": [{"required": ["label"]}, {"required": ["trend"]}],
+        "anyOf": [{"required": [key]} for key in ("label", "trend", *FIGURES)],
         "additionalProperties": False,
     }
     takes_role = False
@@ -44,15 +52,19 @@ class Emotion(Measuring):
 
     @classmethod
     def read(cls, node: Node, reader: Reader) -> Self:
-        """From {of, label or trend or both, for_s}."""
-        found = reader.mapping(node, "emotion", ("of", "label", "trend", "for_s"))
-        if found and "label" not in found and "trend" not in found:
-            reader.problem(node, "emotion needs 'label' or 'trend'")
+        """From {of, label, trend, bounds on the figures, for_s}."""
+        found = reader.mapping(node, "emotion", ("of", "label", "trend", *FIGURES, "for_s"))
+        if found and not {"label", "trend", *FIGURES} & found.keys():
+            reader.problem(node, "emotion needs 'label' or 'trend'", f"or one of: {', '.join(FIGURES)}")
+        figures = {
+            key: reader.number(found[key], key, least=-most, most=most) for key, most in FIGURES.items() if key in found
+        }
         return cls(
             of=read_party(found, "of", node, reader, "emotion"),
             label=reader.choices(found["label"], "label", LABELS) if "label" in found else (),
             trend=reader.choice(found["trend"], "trend", TRENDS) if "trend" in found else "",
             for_ms=reader.seconds(found["for_s"], "for_s") if "for_s" in found else 0,
+            **figures,
         )
 
     @property
@@ -84,7 +96,13 @@ class Emotion(Measuring):
         return {**channels, str(record.channel): [start_ms, number, since_ms, found]}, hits
 
     def _is(self, point: EmotionPoint) -> bool:
-        return (not self.label or point.label in self.label) and (not self.trend or point.trend == self.trend)
+        return (
+            (not self.label or point.label in self.label)
+            and (not self.trend or point.trend == self.trend)
+            and (self.valence_below is None or point.valence < self.valence_below)
+            and (self.valence_above is None or point.valence > self.valence_above)
+            and (self.arousal_above is None or point.arousal > self.arousal_above)
+        )
 
     def _hit(self, since_ms: int, number: int, point: EmotionPoint) -> Hit:
         return Hit(

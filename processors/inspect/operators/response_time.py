@@ -13,7 +13,7 @@ from processors.records import CallEnded, HoldChanged, Tick, Utterance
 
 @dataclass(frozen=True, slots=True)
 class ResponseTime(Measuring):
-    """From the end of the other party's speech to the first word: longer, or shorter, than a limit.
+    """From the end of the other party's speech to the first word: longer than a limit, shorter, or between two.
 
     A long wait is found while it lasts. When the other party goes on, the wait begins anew; a short sound in the middle
     of its speech is no answer; a hold ends the wait.
@@ -33,7 +33,7 @@ class ResponseTime(Measuring):
             "less_than_s": {"type": "number", "exclusiveMinimum": 0},
             "times": {"type": "integer", "minimum": 1},
         },
-        "oneOf": [{"required": ["more_than_s"]}, {"required": ["less_than_s"]}],
+        "anyOf": [{"required": ["more_than_s"]}, {"required": ["less_than_s"]}],
         "additionalProperties": False,
     }
     takes_role = False
@@ -41,21 +41,25 @@ class ResponseTime(Measuring):
 
     @classmethod
     def read(cls, node: Node, reader: Reader) -> Self:
-        """From {of, more_than_s or less_than_s, times}."""
+        """From {of, more_than_s or less_than_s or both, times}."""
         found = reader.mapping(node, "response_time", ("of", "more_than_s", "less_than_s", "times"))
         more, less = found.get("more_than_s"), found.get("less_than_s")
-        if (more is None) == (less is None) and found:
-            reader.problem(node, "response_time needs either 'more_than_s' or 'less_than_s'")
+        if more is None and less is None and found:
+            reader.problem(node, "response_time needs 'more_than_s' or 'less_than_s'")
+        more_ms = None if more is None else reader.seconds(more, "more_than_s")
+        less_ms = None if less is None else reader.seconds(less, "less_than_s")
+        if less is not None and more_ms is not None and less_ms is not None and less_ms <= more_ms:
+            reader.problem(less, "nothing is longer than 'more_than_s' and shorter than this")
         return cls(
             of=read_party(found, "of", node, reader, "response_time"),
-            more_than_ms=None if more is None else reader.seconds(more, "more_than_s"),
-            less_than_ms=None if less is None else reader.seconds(less, "less_than_s"),
+            more_than_ms=more_ms,
+            less_than_ms=less_ms,
             times=reader.count(found["times"], "times", most=100) if "times" in found else 1,
         )
 
     @property
     def lag_ms(self) -> int:
-        return self.more_than_ms or 0
+        return self.less_than_ms or self.more_than_ms or 0
 
     def role_of(self) -> str:
         return "line"
@@ -79,8 +83,9 @@ class ResponseTime(Measuring):
         for start_ms, end_ms, kind in [*ready, [frontier_ms, 0, 3]]:
             waited_ms = start_ms - since_ms if since_ms >= 0 else 0
             late = self.more_than_ms is not None and waited_ms > self.more_than_ms
-            soon = self.less_than_ms is not None and kind == 1 and 0 <= since_ms <= start_ms
-            if late or (soon and waited_ms < (self.less_than_ms or 0)):
+            answered = self.less_than_ms is not None and kind == 1 and 0 <= since_ms <= start_ms
+            soon = answered and waited_ms < (self.less_than_ms or 0) and (late or self.more_than_ms is None)
+            if soon or (late and self.less_than_ms is None):
                 count += 1
                 hits += [self._hit(since_ms, waited_ms, call)] if self.times in (1, count) else []
                 since_ms = -1
@@ -96,7 +101,7 @@ class ResponseTime(Measuring):
 
     def _hit(self, since_ms: int, waited_ms: int, call: Call) -> Hit:
         # A long wait is told as long as the limit: that much is certain, whichever record proved it.
-        told_ms = waited_ms if self.more_than_ms is None else self.more_than_ms
+        told_ms = self.more_than_ms if self.more_than_ms is not None and self.less_than_ms is None else waited_ms
         return Hit(
             start_ms=since_ms,
             end_ms=since_ms + told_ms,

@@ -61,6 +61,23 @@ def test_trend_alone_and_with_a_label() -> None:
     assert spans(emotion("{of: customer, trend: rising, label: angry}"), records) == [(2000, 3000)]
 
 
+@pytest.mark.parametrize(
+    ("bound", "found"),
+    [
+        ("valence_below: -0.5", [(0, 1000)]),
+        ("valence_below: -1", []),
+        ("valence_above: -0.5", []),
+        ("valence_above: -1", []),
+        ("arousal_above: 1.9", [(0, 1000)]),
+        ("arousal_above: 2", []),
+        ("arousal_above: 1.9, label: calm", []),
+    ],
+)
+def test_bounds_on_the_figures(bound: str, found: list[tuple[int, int]]) -> None:
+    """The utterance has arousal 2 and valence -1; the bounds themselves are outside."""
+    assert spans(emotion(f"{{of: customer, {bound}}}"), [started(), *felt(0, 1000, "angry")]) == found
+
+
 def test_the_other_party_feels_for_itself() -> None:
     records = [started(), *felt(0, 1000, "angry", channel=0)]
     assert spans(emotion("{of: customer, label: angry}"), records) == []

@@ -16,7 +16,11 @@ from tests.inspect.timeline import ended, held, said, started, tick
 
 WRITTEN = {
     "silence": ["{at_least_s: 2}", "{of: agent, at_least_s: 3}", "{at_least_s: 2, holds: true, times: 2}"],
-    "response_time": ["{of: agent, more_than_s: 1}", "{of: customer, less_than_s: 0.5}"],
+    "response_time": [
+        *("{of: agent, more_than_s: 1}", "{of: customer, less_than_s: 0.5}"),
+        "{of: agent, more_than_s: 0.5, less_than_s: 2}",
+    ],
+    "metric": ["{is: silence_s, more_than: 2}", "{is: overlaps, more_than: 0}"],
     "overlap": ["{by: agent, at_least_ms: 300}", "{by: customer, at_least_ms: 700, times: 2}"],
     "rate": ["{of: agent, more_than: 200, over_s: 4}", "{of: customer, less_than: 150}"],
     "level": ["{of: agent, jump_db: 5}", "{of: customer, above_db: -20}"],

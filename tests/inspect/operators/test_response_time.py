@@ -97,8 +97,8 @@ def test_the_role_of_the_scope_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{of: agent}", "either 'more_than_s' or 'less_than_s'"),
-        ("{of: agent, more_than_s: 5, less_than_s: 1}", "either"),
+        ("{of: agent}", "needs 'more_than_s' or 'less_than_s'"),
+        ("{of: agent, more_than_s: 5, less_than_s: 1}", "nothing is longer"),
         ("{more_than_s: 5}", "needs 'of'"),
         ("{of: line, more_than_s: 5}", "can not be 'line'"),
         ("{of: agent, more_than: 5}", "did you mean 'more_than_s'"),
@@ -106,3 +106,17 @@ def test_the_role_of_the_scope_is_the_default() -> None:
 )
 def test_what_is_wrong_is_said(text: str, message: str) -> None:
     assert any(message in str(problem) for problem in try_read(ResponseTime, text)[1])
+
+
+def test_between_two_limits_is_known_when_the_answer_comes() -> None:
+    """Longer than 3 s and shorter than 8 s; the limits are outside."""
+    operator = read(ResponseTime, "{of: agent, more_than_s: 3, less_than_s: 8}")
+    for wait_ms, hits in ((3000, []), (3001, [(2000, 5001)]), (7999, [(2000, 9999)]), (8000, []), (20_000, [])):
+        records = [
+            started(),
+            said(1, 1000, 2000),
+            said(0, 2000 + wait_ms, 3000 + wait_ms),
+            tick(4000 + wait_ms),
+            ended(30_000),
+        ]
+        assert spans(operator, records) == hits, wait_ms
