@@ -807,6 +807,8 @@ class Partial:
     """Text so far, as spoken."""
     at_ms: int
     """UTC epoch time of the audio's end."""
+    alternatives: tuple[str, ...] = ()
+    """For each character of the text those that it may be instead, the likeliest first, empty when it is certain; no entries when nothing is known."""
 
     def to_avro(self) -> dict[str, Any]:
         """Plain values, as the Avro encoder takes them."""
@@ -819,6 +821,7 @@ class Partial:
             "end_ms": self.end_ms,
             "text": self.text,
             "at_ms": self.at_ms,
+            "alternatives": list(self.alternatives),
         }
 
     @classmethod
@@ -833,6 +836,7 @@ class Partial:
             end_ms=d["end_ms"],
             text=d["text"],
             at_ms=d["at_ms"],
+            alternatives=tuple(d["alternatives"]),
         )
 
 
@@ -1220,6 +1224,8 @@ class Token:
     """Call time."""
     confidence: float
     """0 to 1."""
+    alternatives: str = ""
+    """Characters that it may have been instead, the likeliest first; empty when it is certain, or no single character."""
 
     def to_avro(self) -> dict[str, Any]:
         """Plain values, as the Avro encoder takes them."""
@@ -1228,6 +1234,7 @@ class Token:
             "start_ms": self.start_ms,
             "end_ms": self.end_ms,
             "confidence": self.confidence,
+            "alternatives": self.alternatives,
         }
 
     @classmethod
@@ -1238,6 +1245,7 @@ class Token:
             start_ms=d["start_ms"],
             end_ms=d["end_ms"],
             confidence=d["confidence"],
+            alternatives=d["alternatives"],
         )
 
 

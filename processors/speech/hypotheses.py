@@ -28,9 +28,26 @@ def tokens_of(pieces: Sequence[Piece], grid: Grid, zero_ms: int, start_ms: int, 
                 start_ms=times[index],
                 end_ms=max(times[index], min(until, times[index] + LONGEST_TOKEN_MS, end_ms)),
                 confidence=piece.confidence,
+                alternatives=_alternatives(piece, text, grid),
             )
         )
     return tuple(tokens)
+
+
+def alternatives_of(pieces: Sequence[Piece], grid: Grid) -> tuple[str, ...]:
+    """For each character of `text_of` what it may be instead; () when nothing is in doubt, or not by characters."""
+    texts = spaced(grid.vocabulary[piece.token] for piece in pieces)
+    if any(len(text) > 1 for text in texts):
+        return ()
+    others = [_alternatives(piece, text, grid) for piece, text in zip(pieces, texts, strict=True) if text]
+    return tuple(others) if any(others) else ()
+
+
+def _alternatives(piece: Piece, text: str, grid: Grid) -> str:
+    if len(text) != 1:
+        return ""
+    signs = (grid.vocabulary[token].lstrip(WORD) for token in piece.others)
+    return "".join(sign for sign in signs if len(sign) == 1)
 
 
 def text_of(pieces: Iterable[Piece], grid: Grid) -> str:

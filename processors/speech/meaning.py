@@ -26,8 +26,9 @@ LEAST_SCORE = 0.05
 class Heads:
     """Two linear heads on centred unit vectors of dimension d.
 
-    centre (d,); intents: k names with weights (k, d) and bias (k,), one-versus-rest; sentiment: weights (3, d) and
-    bias (3,), softmax over SENTIMENTS. `encoder` names the encoder that they were trained on.
+    centre (d,); intents: k names with weights (k + 1, d) and bias (k + 1,), softmax, the last row being none of them;
+    sentiment: weights (3, d) and bias (3,), softmax over SENTIMENTS. `encoder` names the encoder that they were trained
+    on.
     """
 
     encoder: str
@@ -39,25 +40,23 @@ class Heads:
     sentiment_bias: NDArray[np.float32]
 
     def measure(self, vectors: NDArray[np.float32]) -> list[Meaning]:
-        """Meaning of each row of `vectors`, shape (n, d), unit length."""
-        centred = centre(vectors, self.centre)
-        scores = 1.0 / (1.0 + np.exp(-(centred @ self.intent_weights.T + self.intent_bias)))
-        logits = centred @ self.sentiment_weights.T + self.sentiment_bias
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares = odds / odds.sum(axis=1, keepdims=True)
-        sentiment = shares[:, 2] - shares[:, 0]
-        return [
-            Meaning(
-                sentiment=round(float(sentiment[row]), 4),
-                intents={
-                    name: round(float(score), 4)
-                    for name, score in zip(self.intents, scores[row], strict=True)
-                    if score >= LEAST_SCORE
-                },
-                vector=vectors[row].astype("<f2").tobytes(),
-            )
-            for row in range(len(vectors))
-        ]
+        """Meaning of each row of `vectors`, shape (n, d), unit length. A row is measured alone: the last digits of a
+        product of matrices depend on their sizes, and a replay in other batches must find the same scores."""
+        return [self._measure(vector) for vector in vectors]
+
+    def _measure(self, vector: NDArray[np.float32]) -> Meaning:
+        centred = centre(vector[None], self.centre)[0]
+        scores = _shares(self.intent_weights @ centred + self.intent_bias)[:-1]
+        negative, _, positive = _shares(self.sentiment_weights @ centred + self.sentiment_bias)
+        return Meaning(
+            sentiment=round(float(positive - negative), 4),
+            intents={
+                name: round(float(score), 4)
+                for name, score in zip(self.intents, scores, strict=True)
+                if score >= LEAST_SCORE
+            },
+            vector=vector.astype("<f2").tobytes(),
+        )
 
     def save(self, path: Path) -> None:
         """Write the heads as an .npz file without pickles."""
@@ -97,6 +96,12 @@ def centre(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[n
     moved = vectors - mean
     lengths = np.linalg.norm(moved, axis=1, keepdims=True)
     return np.asarray(moved / np.maximum(lengths, np.float32(1e-9)), np.float32)
+
+
+def _shares(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax."""
+    odds = np.exp(logits - logits.max())
+    return np.asarray(odds / odds.sum(), np.float32)
 
 
 def is_measurable(texts: Sequence[str], least_chars: int = 3) -> list[bool]:

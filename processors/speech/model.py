@@ -8,6 +8,7 @@ decoding is done on tensors; Python sees only the streams in which a token was f
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ from processors.speech.slots import Slots
 
 MOST_SYMBOLS = 10
 """Tokens of one frame, at most, of a transducer."""
+CERTAIN = 0.95
+"""A token that is so probable has no others."""
+LEAST_OTHER = 0.015
+"""Others are at least so probable; there are `MOST_OTHERS` at most."""
+MOST_OTHERS = 6
 
 
 def load_network(path: Path | None, name: str, device: str) -> Any:
@@ -195,13 +201,13 @@ class Nemo:
             bypass_pre_encode=True,
         )
         self._channel_cache[:, slots], self._time_cache[:, slots], self._length[slots] = after
-        for row, token, frame, confidence in self._head.decode(encoded, slots, new):
+        for row, token, frame, confidence, others in self._head.decode(encoded, slots, new):
             at = works[row].chunk * self.grid.frames + frame
             if token < 0:  # the token before goes on
                 if found[row]:
                     found[row][-1] = found[row][-1]._replace(last_frame=at)
             else:
-                found[row].append(Piece(token, at, at, round(confidence, 3)))
+                found[row].append(Piece(token, at, at, round(confidence, 3), others))
 
     def _pre_encode(self, works: list[Work], slots: Tensor, new: int) -> Tensor:
         """Frames of shape (batch, frames, width) behind the convolutions that thin out the features."""
@@ -295,8 +301,17 @@ def _quicken(encoder: Any) -> int:
     return 2 * int(encoder.d_model)
 
 
-Found = tuple[int, int, int, float]
-"""Row of the batch, token (-1: the one before goes on), frame of the batch, confidence."""
+Found = tuple[int, int, int, float, tuple[int, ...]]
+"""Row of the batch, token (-1: the one before goes on), frame of the batch, confidence, other likely tokens."""
+
+
+def _others(logs: Tensor, blank: int) -> list[tuple[int, ...]]:
+    """The other likely tokens behind each row of log-probabilities, likeliest first; none where the best is certain."""
+    values, tokens = logs.topk(min(MOST_OTHERS + 2, logs.shape[-1]))
+    likely = (values > math.log(LEAST_OTHER)) & (tokens != blank)
+    likely[:, 0] = False
+    likely &= values[:, :1] < math.log(CERTAIN)
+    return [tuple(row[good].tolist()[:MOST_OTHERS]) for row, good in zip(tokens.cpu(), likely.cpu(), strict=True)]
 
 
 class _Ctc:
@@ -309,17 +324,19 @@ class _Ctc:
 
     def decode(self, encoded: Tensor, slots: Tensor, new: int) -> list[Found]:
         """Tokens in the order of rows and frames. The first `new` rows begin."""
-        logs, tokens = (each.cpu().numpy() for each in self._decoder(encoder_output=encoded).max(-1))
+        outputs = self._decoder(encoder_output=encoded)
+        logs, tokens = (each.cpu().numpy() for each in outputs.max(-1))
         rows = slots.cpu().numpy()
         last = self._last[rows]
         last[:new] = self._blank
         before = np.concatenate([last[:, None], tokens[:, :-1]], 1)
         self._last[rows] = tokens[:, -1]
         found: list[Found] = []
-        for row, frame in zip(*np.nonzero(tokens != self._blank), strict=True):
+        places = np.nonzero(tokens != self._blank)
+        for row, frame, others in zip(*places, _others(outputs[places], self._blank), strict=True):
             token = int(tokens[row, frame])
             goes_on = token == before[row, frame]
-            found.append((int(row), -1 if goes_on else token, int(frame), float(np.exp(logs[row, frame]))))
+            found.append((int(row), -1 if goes_on else token, int(frame), float(np.exp(logs[row, frame])), others))
         return found
 
 
@@ -349,14 +366,16 @@ class _Transducer:
                 output, after = self._decoder.predict(last[:, None], state, add_sos=False, batch_size=rows)
                 said = self._joint.project_prednet(output)
                 logits = self._joint.joint_after_projection(seen[:, frame : frame + 1], said)[:, 0, 0]
-                best, token = logits.float().softmax(-1).max(-1)
+                likely = logits.float().log_softmax(-1)
+                best, token = likely.max(-1)
                 going = going & (token != self._blank)
                 if not bool(going.any()):
                     break
                 last = torch.where(going, token, last)
                 state = [torch.where(going[:, None], a, b) for a, b in zip(after, state, strict=True)]
-                for row in going.nonzero()[:, 0].tolist():
-                    found.append((row, int(token[row]), frame, float(best[row])))
+                chosen = going.nonzero()[:, 0]
+                for row, others in zip(chosen.tolist(), _others(likely[chosen], self._blank), strict=True):
+                    found.append((row, int(token[row]), frame, float(best[row].exp()), others))
         self._last[slots] = last
         for part, value in zip(self._state, state, strict=True):
             part[:, slots] = value

@@ -60,6 +60,7 @@ class Piece(NamedTuple):
     frame: int  # of the encoder, from the start of the stream
     last_frame: int  # up to which it lasts
     confidence: float
+    others: tuple[int, ...] = ()  # tokens that it may have been instead, the likeliest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from processors.records import (
 from processors.speech.acoustics import measure
 from processors.speech.calls import Call, Plan
 from processors.speech.channel import Channel, Stream
-from processors.speech.hypotheses import text_of, tokens_of
+from processors.speech.hypotheses import alternatives_of, text_of, tokens_of
 from processors.speech.recogniser import Grid, Piece
 from processors.speech.resample import RATE_HZ
 from processors.speech.vad import WINDOW, WINDOW_MS
@@ -67,7 +67,8 @@ def carry_out(call: Call, plan: Plan, grid: Grid, effort: Effort) -> Iterator[Ti
 
 def begun(call: Call, channel: Channel, stream: Stream, due: int, until_ms: int, grid: Grid) -> Partial | None:
     """What an open utterance says after `due` chunks; None when nothing new."""
-    text = text_of((piece for piece in stream.pieces if piece.frame < due * grid.frames), grid)
+    pieces = [piece for piece in stream.pieces if piece.frame < due * grid.frames]
+    text = text_of(pieces, grid)
     if text in ("", stream.said):
         return None
     stream.said = text
@@ -79,6 +80,7 @@ def begun(call: Call, channel: Channel, stream: Stream, due: int, until_ms: int,
         start_ms=stream.start * WINDOW_MS,
         end_ms=until_ms,
         text=text,
+        alternatives=alternatives_of(pieces, grid),
         at_ms=call.started.at_ms + until_ms,
     )
 

@@ -15,7 +15,7 @@ import torch
 
 from processors.runtime.errors import UserError
 from processors.speech.channel import empty_state
-from processors.speech.model import Nemo, Silero, _Attention
+from processors.speech.model import Nemo, Silero, _Attention, _others
 from processors.speech.recogniser import Piece, Work, first_sample
 from processors.speech.resample import Audio
 from processors.speech.vad import VAD_CONTEXT, WINDOW
@@ -223,3 +223,9 @@ def test_voice_activity_goes_on_where_it_stopped() -> None:
         (heard,), (state,) = silero.speech([state], [sound[begin:end]])
         parts += heard
     assert parts == pytest.approx(whole, abs=1e-4)
+
+
+def test_other_tokens_are_told_where_the_best_one_is_not_certain() -> None:
+    likely = torch.tensor([[0.96, 0.02, 0.01, 0.01], [0.5, 0.3, 0.01, 0.19], [0.4, 0.0, 0.3, 0.3]]).log()
+
+    assert _others(likely, blank=3) == [(), (1,), (2,)]

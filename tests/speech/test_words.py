@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from processors.records import Skipped
 from processors.speech.coverage import Skips
-from processors.speech.hypotheses import LONGEST_TOKEN_MS, characters, spaced, text_of, tokens_of
+from processors.speech.hypotheses import (
+    LONGEST_TOKEN_MS,
+    alternatives_of,
+    characters,
+    spaced,
+    text_of,
+    tokens_of,
+)
 from processors.speech.overload import ACOUSTICS_LAG_S, MEANING_LAG_S, PARTIALS_LAG_S, effort_at
 from processors.speech.recogniser import Grid, Piece, first_sample
 from processors.speech.slots import Slots
@@ -48,6 +55,21 @@ def test_a_character_lasts_until_the_next_one_but_not_long() -> None:
     ]
     assert text_of(pieces((0, 0), (2, 3)), GRID) == "您好"
     assert characters(tokens) == 3
+
+
+def test_what_a_character_may_be_instead_goes_with_it() -> None:
+    doubtful = [Piece(0, 0, 0, 0.9), Piece(1, 2, 2, 0.5, (2, 0))]
+
+    assert [one.alternatives for one in tokens_of(doubtful, GRID, 0, 0, 5_000)] == ["", "请您"]
+    assert alternatives_of(doubtful, GRID) == ("", "请您")
+    assert alternatives_of(pieces((0, 0), (2, 3)), GRID) == ()
+
+
+def test_words_of_letters_have_no_characters_instead() -> None:
+    grid = Grid(9, 16, 2, 80, ("▁app", "▁apple", "好"))
+
+    assert [one.alternatives for one in tokens_of([Piece(0, 0, 0, 0.5, (1, 2))], grid, 0, 0, 5_000)] == [""]
+    assert alternatives_of([Piece(0, 0, 0, 0.5, (1, 2)), Piece(2, 4, 4, 0.5, (1,))], grid) == ()
 
 
 @given(
