@@ -183,11 +183,13 @@ def split(old: ParsedRules, new: ParsedRules, name: str, encoder: Encoder | None
         if versions.get(flow.flow_id) == flow.version and spoken_of[flow.flow_id] <= same
     }
     flows = [flow for flow in new.flows if flow.flow_id not in same_flows]
+    flow_book = compile_book(ParsedRules(new.rules if flows else [], flows, version=new.version), name, encoder=encoder)
+    flow_book.verdicts_only = True
     names = {flow.flow_id: flow.name for flow in (*old.flows, *new.flows)}
     names |= {rule.rule_id: rule.name for rule in (*old.rules, *new.rules)}
     return Pair(
         _joined(old, [rule for rule in new.rules if rule.rule_id not in same], name, encoder),
-        compile_book(ParsedRules(new.rules if flows else [], flows, version=new.version), name, encoder=encoder),
+        flow_book,
         frozenset(same | same_flows),
         names,
         old.version,
@@ -204,6 +206,7 @@ def _joined(old: ParsedRules, changed: list[Rule], name: str, encoder: Encoder |
     aside = {rule.rule_id: f"{rule.rule_id}{NEW}" for rule in changed}
     more = [replace(rule, rule_id=aside[rule.rule_id], when=_speaking_of(rule.when, aside)) for rule in changed]
     book = compile_book(ParsedRules([*old.rules, *more], old.flows, version=old.version), name, encoder=encoder)
+    book.verdicts_only = True
     own = {f"{rule.rule_id}{NEW}": replace(rule, name=NEW, explain=rule.explain or rule.name) for rule in changed}
     book.rules = [replace(one, rule=own.get(one.rule.rule_id, one.rule)) for one in book.rules]
     return book

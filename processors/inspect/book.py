@@ -76,6 +76,8 @@ class RuleBook:
     spoken_patterns: PatternSet = field(default_factory=lambda: PatternSet(()))
     written_patterns: PatternSet = field(default_factory=lambda: PatternSet(()))
     by_id: dict[str, CompiledRule] = field(default_factory=dict)
+    verdicts_only: bool = False
+    """Judge by the rules and flows alone: no scorecards, alerts, measurements and progress."""
     encoder: Encoder | None = None
     """What the sentences of a rule were encoded with, so that examples can be; None when no rule asks for meaning."""
 

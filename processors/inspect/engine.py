@@ -213,7 +213,7 @@ class _Step:
                     else:
                         turn = call.turn
                     if turn != call.turn or call_ms != call.call_ms:
-                        self.call = replace(call, call_ms=call_ms, turn=turn)
+                        self.call = call.later(call_ms, turn, call.final_until_ms)
             case Tick():
                 for one in record.channels:
                     self._grow(one.channel, "mixed")
@@ -222,7 +222,7 @@ class _Step:
                     finals[one.channel] = max(finals[one.channel], one.final_until_ms)
                 self.tick_ms = record.call_ms
                 call_ms = max(call.call_ms, record.call_ms)
-                self.call = replace(self.call, call_ms=call_ms, final_until_ms=tuple(finals))
+                self.call = self.call.later(call_ms, self.call.turn, tuple(finals))
             case HoldChanged():
                 self.call = replace(call, held=record.held, call_ms=max(call.call_ms, record.call_ms))
             case AgentJoined():

@@ -50,7 +50,9 @@ def start(book: RuleBook, call: Call) -> Parts:
 
 def before(parts: Parts, book: RuleBook, call: Call, record: TimelineRecord) -> tuple[Parts, list[EmotionPoint]]:
     """Emotion points of this record; operators observe them."""
-    line = call_metrics.observe(parts.line, record, call)
+    if book.verdicts_only and EmotionPoint not in book.measuring:
+        return parts, []
+    line = parts.line if book.verdicts_only else call_metrics.observe(parts.line, record, call)
     if not isinstance(record, Utterance):
         return (parts if line is parts.line else replace(parts, line=line)), []
     state, point = emotion.observe(parts.emotion, record)
@@ -71,6 +73,8 @@ def after(
     flows, left_out, progress, awards = flow.observe(parts.flows, book.flows, call, record, found)
     missed = [each.violation(call, book.name, book.version, _identity(call, each.flow, each.step)) for each in left_out]
     out += missed
+    if book.verdicts_only:
+        return (parts if flows is parts.flows else replace(parts, flows=flows)), out
     out += progress
     everything = [*violations, *missed]
 

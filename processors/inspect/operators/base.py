@@ -107,6 +107,14 @@ class Call:
     turn: int = -1
     """Number of the latest turn: it grows when another channel speaks (a mixed channel: with each utterance)."""
 
+    def later(self, call_ms: int, turn: int, final_until_ms: tuple[int, ...]) -> Call:
+        """The call as it is further on. Spelled out, since this is done for every record and `replace` is slow."""
+        return Call(
+            self.call_id, self.at_ms, self.lane, self.direction, self.scenario, self.queue, self.team_id,
+            self.agent_id, self.customer_id, self.language, self.roles, self.attributes, call_ms, final_until_ms,
+            self.held, self.ended, turn,
+        )  # fmt: skip
+
     def channels(self, role: str) -> list[int]:
         """Channels on which `role` may speak ('' or 'line': all). On a mixed channel anybody may."""
         return [i for i, r in enumerate(self.roles) if role in ("", "line", r) or r == "mixed"]
@@ -115,6 +123,8 @@ class Call:
         """Call time up to which everything of `role` ('' or 'line': of all) is transcribed for good."""
         if self.ended:
             return self.call_ms
+        if role in ("", "line") and len(self.final_until_ms) == len(self.roles) > 0:
+            return min(self.final_until_ms)
         return min((self.final_until_ms[i] for i in self.channels(role)), default=self.call_ms)
 
 
