@@ -178,7 +178,9 @@ class _Compiler:
                     measuring[kind].append(number)
             elif isinstance(operator, Text):
                 pairs = operator.sounds()
-                wanted += [Wanted(number, slot, phrase, pairs) for slot, phrase in enumerate(operator.phrases())]
+                phrases, spared = operator.phrases(), operator.spares()
+                wanted += [Wanted(number, slot, phrase, pairs) for slot, phrase in enumerate(phrases)]
+                wanted += [Wanted(number, len(phrases) + n, phrase, pairs, False) for n, phrase in enumerate(spared)]
                 for pattern, written in operator.patterns():
                     patterns[written].append((pattern, number))
                 if operator.every:

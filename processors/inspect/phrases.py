@@ -31,6 +31,8 @@ class Wanted:
     slot: int
     phrase: str
     pairs: frozenset[str] | None
+    likely: bool = True
+    """Whether it may also be found on a suspicion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,10 @@ class Text(Operator):
         """Phrases to look for, in the order of their slots."""
         return ()
 
+    def spares(self) -> tuple[str, ...]:
+        """Phrases that take finds away; their slots follow. They are never suspected: they count as heard only."""
+        return ()
+
     def sounds(self) -> frozenset[str] | None:
         """Confusion pairs under which phrases match by sound; None: by character only."""
         return None

@@ -116,8 +116,12 @@ class Said(Text):
         return self.least == 0
 
     def phrases(self) -> tuple[str, ...]:
-        """All phrases, those that are spared last."""
-        return self.wanted + self.spared
+        """All phrases."""
+        return self.wanted
+
+    def spares(self) -> tuple[str, ...]:
+        """Those that deny one."""
+        return self.spared
 
     def sounds(self) -> frozenset[str] | None:
         """Confusion pairs, or None."""
