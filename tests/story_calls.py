@@ -28,9 +28,9 @@ def stories() -> list[Story]:
 STORIES = stories()
 
 
-def records(story: Story) -> list[TimelineRecord]:
+def records(story: Story, call_id: str = "example") -> list[TimelineRecord]:
     """The timeline of the story's call, partials included."""
-    made = timeline(example(story["says"], **{key: story[key] for key in CALL if key in story}))
+    made = timeline(example(story["says"], **{key: story[key] for key in CALL if key in story}), call_id)
     for line in story.get("partials", ()):
         partial = heard(line, made)
         place = next(i for i, record in enumerate(made) if i and known_ms(record) >= partial.end_ms)

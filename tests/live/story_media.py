@@ -15,9 +15,9 @@ def calls(prefix: str, ruleset: str = "") -> dict[str, list[TimelineRecord]]:
     made = {}
     for number, story in enumerate(STORIES):
         call_id = f"{prefix}-{number}"
-        mine = [replace(record, call_id=call_id) for record in records(story)]  # type: ignore[type-var]
         made[call_id] = [
-            replace(record, ruleset=ruleset) if isinstance(record, CallStarted) else record for record in mine
+            replace(record, ruleset=ruleset) if isinstance(record, CallStarted) else record
+            for record in records(story, call_id)
         ]
     return made
 

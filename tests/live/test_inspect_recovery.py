@@ -20,7 +20,7 @@ from tests.live.story_media import at_once, calls
 
 TOPICS = ("violations", "emotions", "scorecards", "alerts")
 NAME = "recovery"
-KILLS = (0.25, 0.5, 0.8)
+KILLS = (0.3, 0.7)
 """Shares of all records that are written when the process is killed."""
 
 
