@@ -290,14 +290,23 @@ def bfloat16_is_fast() -> bool:
 
 
 def export(trainee: Trainee, path: Path) -> None:
-    """Write the model without the syllable head as a `.nemo` file, first beside it, then in its place."""
-    trainee.model.encoder.pre_encode.conv.to(memory_format=torch.contiguous_format)
+    """Write the model without the syllable head as a `.nemo` file, first beside it, then in its place.
+
+    Weights are stored in half precision, which halves the file; a network that restores it computes in its own.
+    """
+    model = trainee.model
+    model.encoder.pre_encode.conv.to(memory_format=torch.contiguous_format)
     temporary = path.with_name(path.name + ".part.nemo")
-    pieces = [piece.removeprefix("##") for piece in trainee.model.tokenizer.vocab]
+    pieces = [piece.removeprefix("##") for piece in model.tokenizer.vocab]
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(Path(folder), "".join(p for p in pieces if p != "<unk>"))
-        for item in (trainee.model.artifacts or {}).values():
+        for item in (model.artifacts or {}).values():
             item.path = str(Path(folder) / Path(item.path).name)
-        trainee.model.save_to(str(temporary))
+        # The filters of the front-end are left as they are: they are not learnt, and rounding them moves every feature.
+        for value in model.parameters():
+            value.data = value.data.half()
+        model.save_to(str(temporary))
+        for value in model.parameters():
+            value.data = value.data.float()
     temporary.replace(path)
-    trainee.model.encoder.pre_encode.conv.to(memory_format=torch.channels_last)
+    model.encoder.pre_encode.conv.to(memory_format=torch.channels_last)
