@@ -1,24 +1,29 @@
-"""Finds the phrases of all rules in a text at once: by character, and by sound where a rule allows it.
+"""Finds the phrases of all rules in a text at once: by character, by sound, and as a speech model mishears them.
 
 Two automata for the whole rule set, so that more rules do not make an utterance dearer in proportion: one over normal
 characters, one over syllables with all confusion pairs folded, whose finds are then checked against what each rule
-allows. Deliberately without times, roles and windows.
+allows. A phrase with wrong syllables in it is looked for where two of its syllables and the likeness of a third stand
+at their places (`Seeds`, one table for all rules); `mishearing` then weighs it. Deliberately without times, roles and
+windows.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
+from processors.inspect.mishearing import LEAST_SYLLABLES, Heard, Likeness
 from processors.inspect.numbers_zh import spellings
 from processors.inspect.operators.base import Find
-from processors.inspect.sounds import SOUNDS, fold, normal, phrase_readings, readings
+from processors.inspect.sounds import FINALS, SOUNDS, fold, normal, phrase_readings, readings
 from processors.inspect.spoken import Spoken
 
+LEAST_BY_SOUND = 2
+"""A single character is found only as it is written: too many others sound the same."""
 MAX_VARIANTS = 16
 """Ways of reading one phrase that are looked for; rare combinations of polyphones beyond it are not."""
 
@@ -32,7 +37,7 @@ class Wanted:
     phrase: str
     pairs: frozenset[str] | None
     likely: bool = True
-    """Whether it may also be found on a suspicion."""
+    """Whether a phrase that is wanted by sound is also found as it may have been misheard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +61,21 @@ class PhraseIndex:
             for phrase in spellings(normal(one.phrase)):
                 if phrase:
                     by_phrase[phrase].append(one)
-                if phrase and one.pairs is not None:
+                if len(phrase) >= LEAST_BY_SOUND and one.pairs is not None:
                     by_sound[phrase, one.pairs].append(one)
         self._phrases = [(phrase, tuple(ones)) for phrase, ones in by_phrase.items()]
         self._characters = _automaton([phrase for phrase, _ in self._phrases])
         codes: dict[str, list[_Sound]] = defaultdict(list)
+        unsure: dict[str, tuple[list[tuple[str, ...]], dict[Wanted, None]]] = {}
         for (phrase, pairs), ones in by_sound.items():
             read = phrase_readings(phrase)
             sound = _Sound(phrase, tuple(read), pairs, tuple(ones))
             for code in _codes(phrase, read):
                 codes[code].append(sound)
+            doubtful = [one for one in ones if one.likely]
+            if doubtful:
+                unsure.setdefault(phrase, (read, {}))[1].update(dict.fromkeys(doubtful))
+        self._seeds = Seeds((phrase, read, tuple(ones)) for phrase, (read, ones) in unsure.items())
         self._sounds = [tuple(sounds) for sounds in codes.values()]
         self._syllables = _automaton(list(codes))
 
@@ -81,6 +91,8 @@ class PhraseIndex:
                 for sound in self._sounds[index]:
                     if _sounds_alike(sound, spoken.normal[begin:end]):
                         self._take(found, spoken, begin, end, sound.wanted)
+            for begin, end, wanted in self._seeds.find(spoken, sounds):
+                self._take(found, spoken, begin, end, wanted)
         return {leaf: sorted(finds.values(), key=_order) for leaf, finds in found.items()}
 
     def _take(
@@ -96,6 +108,74 @@ class PhraseIndex:
             return
         for one in wanted:
             found.setdefault(one.leaf, {})[one.slot, first, last] = Find(one.slot, first, last)
+
+
+class Seeds:
+    """Where phrases with wrong, missing or added syllables may stand: three of four neighbours, one of them alike.
+
+    A key is the codes of two syllables and the final of a third, at their places in a window of four.
+    """
+
+    def __init__(self, phrases: Iterable[tuple[str, list[tuple[str, ...]], tuple[Wanted, ...]]]) -> None:
+        """`phrases` are (normal phrase, readings of its characters, by whom it is wanted)."""
+        self._at: dict[str, list[tuple[Likeness, int, tuple[Wanted, ...]]]] = {}
+        for phrase, read, wanted in phrases:
+            if len(phrase) < LEAST_SYLLABLES:
+                continue
+            like = Likeness(phrase, read)
+            codes = "".join(
+                SOUNDS.code(allowed[0]) if readings(character) else character
+                for character, allowed in zip(phrase, read, strict=True)
+            )
+            for place, key in _keys(codes):
+                self._at.setdefault(key, []).append((like, place, wanted))
+
+    def find(self, spoken: Spoken, sounds: str) -> Iterator[tuple[int, int, tuple[Wanted, ...]]]:
+        """(begin, end, by whom it is wanted) of each phrase that may have been spoken."""
+        at = self._at
+        if not at:
+            return
+        tried: set[tuple[int, int]] = set()
+        heard: Heard | None = None
+        for place, key in _keys(sounds):
+            for like, offset, wanted in at.get(key, ()):
+                candidate = id(like), place - offset
+                if candidate in tried:
+                    continue
+                tried.add(candidate)
+                if heard is None:
+                    heard = _heard(spoken)
+                span = like.within(heard, place - offset)
+                if span is not None:
+                    yield *span, wanted
+
+
+def _keys(codes: str) -> Iterator[tuple[int, str]]:
+    """(place, key) of all seeds in a string of syllable codes."""
+    finals = codes.translate(FINALS)
+    for place in range(len(codes) - 2):
+        a, b, c = codes[place], codes[place + 1], codes[place + 2]
+        x, y, z = finals[place], finals[place + 1], finals[place + 2]
+        yield place, a + b + z
+        yield place, a + y + c
+        yield place, x + b + c
+        if place + 3 < len(codes):
+            d, w = codes[place + 3], finals[place + 3]
+            yield place, "." + a + b + w
+            yield place, "." + a + y + d
+            yield place, "." + x + b + d
+            yield place, ":" + a + c + w
+            yield place, ":" + a + z + d
+            yield place, ":" + x + c + d
+
+
+def _heard(spoken: Spoken) -> Heard:
+    sure, others = spoken.confidences, spoken.alternatives
+    return Heard.of(
+        spoken.normal,
+        None if sure is None else [sure[place] for place in spoken.places],
+        None if others is None else [others[place] for place in spoken.places],
+    )
 
 
 def _order(find: Find) -> tuple[int, int, int]:

@@ -101,6 +101,16 @@ class Spoken:
         own = [token.confidence for token in record.tokens for _ in token.text]
         return [1.0] * self.offset + own if len(own) == len(record.text) else None
 
+    @cached_property
+    def alternatives(self) -> list[str] | None:
+        """What each character of `text` may have been instead; None when nothing is known. The tail is certain."""
+        record = self.record
+        if isinstance(record, Utterance):
+            own = [token.alternatives if len(token.text) == 1 else "" for token in record.tokens for _ in token.text]
+        else:
+            own = list(record.alternatives)
+        return [""] * self.offset + own if own and len(own) == len(record.text) else None
+
     def hit(self, spans: list[tuple[int, int]], value: float | None = None) -> Hit:
         """A hit over stretches of characters [from, to) of the joined text."""
         parts = tuple(part for begin, end in sorted(spans) for part in self._parts(begin, end))

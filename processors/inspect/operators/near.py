@@ -15,7 +15,15 @@ from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from processors.inspect.operators.base import Combining, Find, Hit, Nested, Text
-from processors.inspect.operators.said import HOMOPHONES, MAX_HITS, PHRASES, Said, read_homophones, read_phrases
+from processors.inspect.operators.said import (
+    BY_SOUND,
+    HOMOPHONES,
+    MAX_HITS,
+    PHRASES,
+    Said,
+    read_homophones,
+    read_phrases,
+)
 from processors.inspect.reader import Node, Reader
 from processors.inspect.tree import Condition, Group, Leaf, Window
 
@@ -57,7 +65,7 @@ class Near(Combining):
             reader.problem(node, "'near' needs exactly one of 'chars', 'seconds' and 'turns'")
             return None
         ordered = reader.flag(found["ordered"], "'ordered'") if "ordered" in found else False
-        pairs = read_homophones(found["homophones"], reader) if "homophones" in found else None
+        pairs = read_homophones(found["homophones"], reader) if "homophones" in found else BY_SOUND
         if given == ["chars"]:
             chars = reader.count(found["chars"], "'chars'", least=0, most=1_000)
             return Leaf(NearChars(words, chars, ordered, pairs), role) if words else None
@@ -85,7 +93,7 @@ class NearChars(Text):
     words: tuple[str, ...]
     chars: int
     ordered: bool = False
-    pairs: frozenset[str] | None = None
+    pairs: frozenset[str] | None = BY_SOUND
 
     def phrases(self) -> tuple[str, ...]:
         """The words."""

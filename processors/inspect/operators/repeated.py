@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from rapidfuzz import fuzz
 
 from processors.inspect.operators.base import Call, Combining, Hit, Json, Measuring, Nested, Part
-from processors.inspect.operators.said import HOMOPHONES, PHRASES, Said, read_homophones, read_phrases
+from processors.inspect.operators.said import BY_SOUND, HOMOPHONES, PHRASES, Said, read_homophones, read_phrases
 from processors.inspect.reader import Node, Reader
 from processors.inspect.sounds import normal
 from processors.inspect.tree import Condition, Group, Leaf
@@ -57,7 +57,7 @@ class Repeated(Combining):
             reader.problem(found["min_chars"], "'min_chars' of 'repeated' goes with 'similarity'")
         if "like" in found:
             phrases = read_phrases(found["like"], reader, "'like'")
-            pairs = read_homophones(found["homophones"], reader) if "homophones" in found else None
+            pairs = read_homophones(found["homophones"], reader) if "homophones" in found else BY_SOUND
             operator: Said | SaidAgain = Said(phrases, 1, pairs)
             if not phrases:
                 return None

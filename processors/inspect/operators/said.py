@@ -1,7 +1,7 @@
 """`said`: words are spoken in one utterance.
 
 said: [保证下款, 包过]                          # short for {any: [...]}
-said: {any: [保证下款, 包过], homophones: true}
+said: {any: [保证下款, 包过], homophones: false}  # only as written
 said: {all: [利率, 浮动]}                       # each of them in one utterance
 said: {at_least: 2, of: [姓名, 电话, 地址]}      # two different ones
 said: {none: [您, 请]}                          # a finished utterance without any of them
@@ -11,7 +11,7 @@ said: {any: [保证下款], except: [不能保证, 不保证]}   # not where one
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from processors.inspect.operators.base import Find, Hit, Text
 from processors.inspect.reader import Node, Reader, describe, nearest, scalar
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 MAX_HITS = 8
 """Occurrences in one utterance that are kept."""
+BY_SOUND: Final[frozenset[str]] = frozenset()
+"""How phrases match when a rule says nothing: by toneless syllable, without pairs, and as a model mishears them."""
 KINDS = ("any", "all", "none", "of")
 
 PHRASES: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"type": ["string", "number"]}}
 HOMOPHONES: dict[str, Any] = {
     "oneOf": [{"type": "boolean"}, {"type": "array", "items": {"enum": list(CONFUSIONS)}}],
-    "description": "Match by toneless syllable as well; a list names pairs that count as equal.",
+    "description": "Match by sound (the default) or, when false, by character; a list names pairs that count as equal.",
 }
 
 
@@ -58,7 +60,7 @@ class Said(Text):
 
     wanted: tuple[str, ...]
     least: int = 1
-    pairs: frozenset[str] | None = None
+    pairs: frozenset[str] | None = BY_SOUND
     on: Literal["partial", "final"] = "partial"
     spared: tuple[str, ...] = ()
     """Where one of these overlaps a phrase, the phrase was not said: 不能保证下款 promises nothing."""
@@ -96,7 +98,7 @@ class Said(Text):
                     )
         elif "at_least" in found:
             reader.problem(found["at_least"], f"'at_least' of '{what}' goes with 'of', not with '{kind}'")
-        pairs = read_homophones(found["homophones"], reader) if "homophones" in found else None
+        pairs = read_homophones(found["homophones"], reader) if "homophones" in found else BY_SOUND
         on = reader.choice(found["on"], f"'on' of '{what}'", ("partial", "final")) if "on" in found else "partial"
         if "on" in found and on == "partial" and kind == "none":
             reader.problem(found["on"], "that words are missing is known when the utterance is finished", "on: final")

@@ -1,0 +1,228 @@
+"""How likely a speech model is to hear one syllable for another, and whether a stretch of text can be a phrase.
+
+What was heard is weighed against a phrase in nats. Each syllable that agrees is evidence, the more so the rarer it is.
+Each that does not is a loss: how much likelier it is that the text is right as it stands, by its confidence, than that
+the phrase was spoken and this syllable misheard. A phrase is taken as heard when the loss stays within a share of the
+evidence. The figures are counted by `benchmarks/homophones.py` over what the shipped model heard, in which there is no
+rule; they are smoothed, so that they suit other models, too. Pure tables; `phrases` finds the stretches.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Final
+
+from processors.inspect.sounds import readings, split_syllable
+
+SHARE: Final = 0.5
+"""Share of the evidence that may be lost."""
+MARGIN: Final = 2.0
+"""Nats that have to remain: a short phrase can afford less."""
+LEAST_SYLLABLES: Final = 3
+"""A shorter phrase has to sound as it is written."""
+LEAST_FOR_GAPS: Final = 5
+"""In shorter phrases no syllable may be missing or added."""
+MISSING: Final = 5.0
+"""Loss of a syllable that was not heard at all."""
+ADDED: Final = 1.9
+"""Loss of a syllable that was only heard, beside its confidence."""
+LEAST_LOSS: Final = 0.3
+UNKNOWN_CONFIDENCE: Final = 0.9
+"""Of characters whose confidence is not known, as in partials."""
+
+_SMOOTHING = 8.0
+_FLOOR = 1e-5
+_WORDS = 4_000.0
+"""Weight of all syllables being equally frequent, against the counts."""
+
+Readings = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusions:
+    """Counts of what was heard. `accuracy`: (confidence from, share of syllables that are right)."""
+
+    accuracy: tuple[tuple[float, float], ...]
+    alternatives: tuple[float, ...]
+    """Of the syllables that are wrong and have alternatives: the share that the first, the second ... makes good."""
+    syllables: Counter[str]
+    initials: dict[str, Counter[str]]
+    finals: dict[str, Counter[str]]
+
+    def shares(self) -> tuple[dict[str, float], dict[str, float]]:
+        """How frequent each initial and each final is."""
+        initials: Counter[str] = Counter()
+        finals: Counter[str] = Counter()
+        for syllable, count in self.syllables.items():
+            initial, final = split_syllable(syllable)
+            initials[initial] += count
+            finals[final] += count
+        total = max(1, sum(self.syllables.values()))
+        return {k: v / total for k, v in initials.items()}, {k: v / total for k, v in finals.items()}
+
+
+@cache
+def shipped() -> Confusions:
+    """Counts for the shipped model."""
+    plain = json.loads((resources.files("processors.inspect") / "vocabulary" / "confusions.json").read_text("utf-8"))
+    return Confusions(
+        tuple((confidence, share) for confidence, share in plain["accuracy"]),
+        tuple(plain["alternatives"]),
+        Counter(plain["syllables"]),
+        {wanted: Counter(heard) for wanted, heard in plain["initials"].items()},
+        {wanted: Counter(heard) for wanted, heard in plain["finals"].items()},
+    )
+
+
+@cache
+def _shares() -> tuple[dict[str, float], dict[str, float]]:
+    return shipped().shares()
+
+
+@cache
+def evidence(syllable: str) -> float:
+    """Nats that speak for a phrase when this syllable of it was heard."""
+    counts = shipped().syllables
+    return -math.log((counts[syllable] + 10.0) / (counts.total() + _WORDS))
+
+
+@cache
+def _rank_losses() -> list[float]:
+    """Nats against each rank of the alternatives, and last against none of them."""
+    shares = shipped().alternatives
+    return [-math.log(share) for share in shares] + [-math.log(1.0 - sum(shares))]
+
+
+def instead(wanted: Readings, alternatives: str) -> float | None:
+    """Nats against the alternative that sounds like this; None when there is none."""
+    for rank, character in enumerate(alternatives[: len(_rank_losses()) - 1]):
+        if not set(wanted).isdisjoint(readings(character)):
+            return _rank_losses()[rank]
+    return None
+
+
+@lru_cache(maxsize=1 << 16)
+def unlikeness(wanted: Readings, character: str) -> float:
+    """Nats against hearing this character for a syllable that is wrongly heard; 0 when it sounds the same."""
+    heard = readings(character) or (character,)
+    if not set(wanted).isdisjoint(heard):
+        return 0.0
+    return -math.log(max(_FLOOR, max(_mistaken(one, other) for one in wanted for other in heard)))
+
+
+def _mistaken(wanted: str, heard: str) -> float:
+    """Share of the mistakes about `wanted` that are `heard`: initial and final on their own, smoothed."""
+    confusions = shipped()
+    share = 1.0
+    halves = zip(
+        split_syllable(wanted), split_syllable(heard), (confusions.initials, confusions.finals), _shares(), strict=True
+    )
+    for before, after, counts, frequent in halves:
+        seen = counts.get(before, Counter())
+        share *= (seen[after] + _SMOOTHING * frequent.get(after, 0.0)) / (seen.total() + _SMOOTHING)
+    return share
+
+
+def doubt(confidence: float) -> float:
+    """Logarithm of the odds that a syllable heard with this confidence is right; never negative."""
+    share = 0.5
+    for start, accuracy in shipped().accuracy:
+        if confidence >= start:
+            share = accuracy
+    return max(0.0, math.log(share / (1.0 - share)))
+
+
+@cache
+def _doubts() -> list[float]:
+    """By hundredths of confidence."""
+    return [doubt(hundredth / 100) for hundredth in range(101)]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A normal text with the doubt about each of its characters, and what they may have been instead."""
+
+    text: str
+    doubts: Sequence[float]
+    alternatives: Sequence[str] | None
+
+    @classmethod
+    def of(cls, text: str, confidences: Sequence[float] | None, alternatives: Sequence[str] | None) -> Heard:
+        """Confidences are 0 to 1; None when they, or the alternatives, are not known."""
+        table = _doubts()
+        if confidences is None:
+            return cls(text, [table[int(100 * UNKNOWN_CONFIDENCE)]] * len(text), alternatives)
+        return cls(text, [table[min(100, max(0, int(100 * one)))] for one in confidences], alternatives)
+
+
+class Likeness:
+    """A phrase, ready to be weighed against stretches of a text."""
+
+    __slots__ = ("_evidence", "_phrase", "_readings", "_total")
+
+    def __init__(self, phrase: str, spoken: Sequence[Readings]) -> None:
+        """`spoken` are the readings of each character, the usual one first."""
+        self._phrase = phrase
+        self._readings = tuple(spoken)
+        self._evidence = [evidence(one[0]) for one in spoken]
+        self._total = sum(self._evidence)
+
+    def within(self, heard: Heard, begin: int) -> tuple[int, int] | None:
+        """Where the phrase is, if it is in `text` at `begin`, or one more or less to either side of a gap."""
+        count = len(self._phrase)
+        text, doubts = heard.text, heard.doubts
+        losses = self._losses(heard, begin)
+        if self._affordable(losses, 0.0):
+            return (begin, begin + count) if begin >= 0 and begin + count <= len(text) else None
+        if count < LEAST_FOR_GAPS:
+            return None
+        best: tuple[float, int, int] | None = None
+        for other in (begin - 1, begin + 1):
+            shifted = self._losses(heard, other)
+            for first, head, second, tail in ((begin, losses, other, shifted), (other, shifted, begin, losses)):
+                if first < 0 or second + count > len(text):
+                    continue
+                for cut in range(2, count - 1):
+                    if second > first:  # text[first + cut] was only heard
+                        gap, rest = ADDED + doubts[first + cut], cut
+                    else:  # the syllable at `cut` was not heard
+                        gap, rest = MISSING, cut + 1
+                    both = head[:cut] + tail[rest:]
+                    lost = sum(loss for loss in both if loss is not None) + gap
+                    if best is not None and lost >= best[0]:
+                        continue
+                    if self._affordable([*head[:cut], *([gap] * (rest - cut)), *tail[rest:]], gap * (cut == rest)):
+                        best = lost, first, second + count
+        return None if best is None else best[1:]
+
+    def _losses(self, heard: Heard, begin: int) -> list[float]:
+        """The loss of each syllable when the phrase begins at `begin`; 0 where it agrees."""
+        text, losses = heard.text, []
+        for place, (character, spoken) in enumerate(zip(self._phrase, self._readings, strict=True), begin):
+            if not 0 <= place < len(text):
+                losses.append(math.inf)
+            elif text[place] == character or not (unlike := unlikeness(spoken, text[place])):
+                losses.append(0.0)
+            else:
+                others = heard.alternatives[place] if heard.alternatives is not None else ""
+                if others:
+                    known = instead(spoken, others)
+                    unlike = unlike + _rank_losses()[-1] if known is None else known
+                losses.append(max(LEAST_LOSS, unlike + heard.doubts[place]))
+        return losses
+
+    def _affordable(self, losses: Sequence[float], more: float) -> bool:
+        lost = more
+        agreed = 0.0
+        for loss, weight in zip(losses, self._evidence, strict=True):
+            if loss:
+                lost += loss
+            else:
+                agreed += weight
+        return lost <= SHARE * agreed - MARGIN
