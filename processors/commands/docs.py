@@ -1,4 +1,5 @@
-"""Parts of the READMEs that are generated: the picture from topology.yaml, the table of settings from their source.
+"""Parts of documents that are generated: the picture from topology.yaml, the table of settings from their source, the
+table of other products' operators from `processors/inspect/peers.yaml`.
 
 `python -m processors.commands.docs` rewrites what lies between the markers; `tests/test_docs.py` fails when it is old.
 """
@@ -13,6 +14,7 @@ from processors.runtime.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = ("README.md", "README.zh.md")
+RULE_REFERENCE = "processors/inspect/rule-reference.md"
 FIELD = re.compile(r"^    (?P<name>[a-z0-9_]+): (?P<kind>[^=#]+) = (?P<default>.+?)(?:  # (?P<comment>.+))?$")
 HEADING = re.compile(r"^    # (?P<text>[A-Z].+)$")
 
@@ -43,8 +45,10 @@ def picture() -> str:
 
 def parts() -> dict[str, str]:
     """All generated parts by the name of their markers."""
+    from processors.inspect.peers import peer_table
+
     source = Path(processors.runtime.settings.__file__).read_text(encoding="utf-8")
-    return {"topology": picture(), "settings": settings_table(source)}
+    return {"topology": picture(), "settings": settings_table(source), "peers": peer_table()}
 
 
 def renewed(text: str, made: dict[str, str]) -> str:
@@ -71,9 +75,9 @@ def _default(source: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the READMEs."""
+    """Rewrite the documents."""
     made = parts()
-    for name in READMES:
+    for name in (*READMES, RULE_REFERENCE):
         path = ROOT / name
         path.write_text(renewed(path.read_text(encoding="utf-8"), made), encoding="utf-8")
 

@@ -80,6 +80,8 @@ class RuleBook:
     """Judge by the rules and flows alone: no scorecards, alerts, measurements and progress."""
     encoder: Encoder | None = None
     """What the sentences of a rule were encoded with, so that examples can be; None when no rule asks for meaning."""
+    meant: set[int] = field(default_factory=set)
+    """Leaves that ask for the meaning of an utterance."""
 
     def rule(self, rule_id: str) -> CompiledRule | None:
         """The rule with this id, flow steps included."""
@@ -199,6 +201,7 @@ class _Compiler:
             made = None if operator is None else operator.prepared(self._encoder)
             if made is not operator:
                 self.book.encoder = self._encoder
+                self.book.meant.add(number)
             self._leaf_operators.append((made, "" if operator is None else role, word or "rule"))
             self._leaf_rules.append({})
         return number

@@ -14,7 +14,8 @@ from processors.inspect.book import CompiledRule, RuleBook
 from processors.inspect.engine import Output, step
 from processors.inspect.examples import Example, timeline
 from processors.inspect.flow_files import FlowExample
-from processors.inspect.operators.base import TimelineRecord
+from processors.inspect.language import mentioned
+from processors.inspect.operators.base import Encoder, TimelineRecord
 from processors.inspect.state import CallState
 from processors.records import FlowProgress, Violation
 
@@ -75,7 +76,8 @@ def run_examples(book: RuleBook) -> list[Outcome]:
 
 def run_flow_example(book: RuleBook, flow_id: str, number: int, example: FlowExample) -> Outcome:
     """One example of one flow: exactly the promised steps are missed, and at least the promised ones are done."""
-    outputs = replay(book, timeline(example.call, encoder=book.encoder))
+    steps = [name for name in book.by_id if name.startswith(f"{flow_id}/")]
+    outputs = replay(book, timeline(example.call, encoder=_encoder(book, steps)))
     last = next((one for one in reversed(outputs) if isinstance(one, FlowProgress) and one.flow_id == flow_id), None)
     found = tuple(one for one in standing(outputs) if one.rule_id.startswith(f"{flow_id}/"))
     if last is None:
@@ -91,10 +93,22 @@ def run_example(book: RuleBook, compiled: CompiledRule, number: int, example: Ex
     """One example of one rule."""
     found = [
         violation
-        for violation in standing(replay(book, timeline(example, encoder=book.encoder)))
+        for violation in standing(replay(book, timeline(example, encoder=_encoder(book, [compiled.rule.rule_id]))))
         if violation.rule_id == compiled.rule.rule_id
     ]
     return Outcome(compiled.rule.rule_id, number, example, tuple(found), _difference(example, found))
+
+
+def _encoder(book: RuleBook, rule_ids: list[str]) -> Encoder | None:
+    """The encoder for examples of these rules, None when neither they nor those of which they speak need one."""
+    names, waiting = set[str](), list(rule_ids)
+    while book.meant and waiting:
+        name = waiting.pop()
+        if name not in names:
+            names.add(name)
+            waiting += mentioned(book.by_id[name].rule.when)
+    needed = {rule for leaf in book.meant for rule in book.leaves[leaf].rules}
+    return book.encoder if any(book.by_id[name].index in needed for name in names) else None
 
 
 def _difference(example: Example, found: list[Violation]) -> str:

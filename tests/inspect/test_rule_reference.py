@@ -1,4 +1,4 @@
-"""What the rule reference shows can be written: each example of it is read by the language."""
+"""What the rule reference shows can be written and does what it says: conditions are read, examples are run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 import processors.inspect
-from processors.inspect.language import parse
+from processors.inspect.book import compile_book
+from processors.inspect.conditions import LOGIC, MODIFIERS
+from processors.inspect.language import RULE_KEYS, SCOPE_KEYS, parse
 from processors.inspect.operators import OPERATORS
+from processors.inspect.trial import Outcome, run_examples
+from processors.runtime.sentences import sentence_encoder
 
 REFERENCE = Path(processors.inspect.__file__).with_name("rule-reference.md").read_text("utf-8")
 BLOCK = re.compile(r"(?:^    .*\n(?:\n(?=    ))?)+", re.MULTILINE)
@@ -30,7 +34,10 @@ NAMED = sorted(
 
 @pytest.mark.parametrize("line", CONDITIONS)
 def test_each_condition_on_one_line_is_read(line: str) -> None:
-    problems = parse({"a.yaml": f"id: r\nscope: {{role: agent}}\nwhen:\n  {line}\n"}).errors
+    named = "".join(
+        f"---\nid: {name}\nwhen: {{said: [甲]}}\n" for name in re.findall(r"(?:hit|missed): ([\w-]+)", line)
+    )
+    problems = parse({"a.yaml": f"id: r\nscope: {{role: agent}}\nwhen:\n  {line}\n{named}"}).errors
     assert not problems
 
 
@@ -45,11 +52,37 @@ def test_each_alert_is_read(text: str) -> None:
     assert not parse({"a.yaml": f"{{id: r, when: {{said: [甲]}}, alert: {text}}}"}).errors
 
 
-def test_operators_on_measurements_have_an_example() -> None:
+RULES = {f"{number}.yaml": block for number, block in enumerate(BLOCKS) if block.startswith("id:")}
+FLOWS = {f"{number}.yaml": block for number, block in enumerate(BLOCKS) if block.startswith("flow:")}
+
+
+def outcomes(files: dict[str, str]) -> list[Outcome]:
+    parsed = parse(files)
+    assert [str(problem) for problem in parsed.problems] == []
+    return run_examples(compile_book(parsed, "reference", encoder=sentence_encoder()))
+
+
+def test_each_rule_and_flow_keeps_what_its_examples_promise() -> None:
+    found = [*outcomes(RULES), *outcomes(FLOWS)]
+    assert [f"{one.rule_id} {one.number}: {one.message}" for one in found if not one.passed] == []
+    assert len(found) >= 70
+
+
+def test_each_operator_has_a_heading_a_condition_and_an_example_that_is_run() -> None:
+    """Of hits and of none; logic words and modifiers stand in rules that are run as well."""
     shown = {line.partition(":")[0] for line in CONDITIONS}
-    measuring = (
-        *("silence", "response_time", "overlap", "rate", "level", "emotion", "hold", "talk_ratio"),
-        *("duration", "speaker", "attribute"),
-    )
-    assert set(measuring) <= shown
+    written = "\n".join(RULES.values())
+    for word in OPERATORS:
+        assert re.search(rf"^### `{word}`", REFERENCE, re.MULTILINE), word
+        assert word in shown, word
+        assert re.search(rf"\b{word}:\s", written), word
+    assert [word for word in (*LOGIC, *MODIFIERS) if not re.search(rf"\b{word}:", written)] == []
+    for block in RULES.values():
+        for document in block.split("\n---\n"):
+            assert "hit: false" in document and re.search(r"hit: (true|\[)", document), document
+
+
+def test_each_key_of_a_rule_is_told_of() -> None:
+    head = REFERENCE.partition("## How a condition is meant")[0]
+    assert [key for key in (*RULE_KEYS, *SCOPE_KEYS) if f"`{key}" not in head] == []
     assert DOCUMENTS and ALERTS
