@@ -73,6 +73,11 @@ class Call:
         """Whether nothing comes any more."""
         return self._ended is not None
 
+    @property
+    def end_ms(self) -> int | None:
+        """Length of the call; None while it goes on."""
+        return None if self._ended is None else self._ended.call_ms
+
     # Media in
 
     def chunk(self, chunk: AudioChunk, offset: int) -> None:

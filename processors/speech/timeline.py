@@ -90,6 +90,8 @@ def finished(call: Call, channel: Channel, stream: Stream, grid: Grid, effort: E
     closed = stream.closed
     assert closed is not None
     start_ms, end_ms = closed.start * WINDOW_MS, closed.end * WINDOW_MS
+    if call.end_ms is not None:  # the last window may reach beyond the audio
+        end_ms = max(start_ms, min(end_ms, call.end_ms))
     zero_ms = stream.zero * 1000 // RATE_HZ
     if not stream.pieces:
         return None

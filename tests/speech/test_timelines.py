@@ -196,6 +196,15 @@ def test_a_hang_up_in_the_middle_of_a_word_closes_the_utterance_and_frees_its_sl
     assert models.slots.taken == 0
 
 
+def test_no_utterance_is_longer_than_its_call() -> None:
+    """Voice activity thinks in windows of 32 ms; the audio ends within one."""
+    samples = spoken("您好请问还款审批")[: 1_490 * 8]
+    timeline = listen([started(roles=("agent",)), *chunks(samples, range(0, 1_490, 100)), ended(1_490)])
+    (utterance,) = utterances(timeline)
+    assert utterance.end_ms == 1_490
+    assert all(token.end_ms <= 1_490 for token in utterance.tokens)
+
+
 def test_idle_calls_are_ended_and_leave_no_slot_behind() -> None:
     models = Levels()
     partition = Partition(GRID)
