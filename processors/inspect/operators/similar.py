@@ -3,8 +3,8 @@
     similar: {to: [我要投诉你们, 我要向监管部门反映], at_least: 0.6}
 
 Nearness is calibrated for each set of sentences against background sentences, so that a threshold means the same
-everywhere: 0.5 is what one background sentence in a hundred reaches, 1 is the sentence itself. The sentences are
-encoded once, when the rule set is compiled.
+everywhere: one background sentence in a hundred reaches 0.5, one in a thousand 0.8, and 1 is the sentence itself. The
+sentences are encoded once, when the rule set is compiled.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def test_a_paraphrase_is_found_with_its_nearness() -> None:
 
 
 def test_only_the_sentence_itself_reaches_one() -> None:
-    strict = book(RULE.replace("还清]", "还清], at_least: 0.97").replace(", role: customer", ""))
+    strict = book(RULE.replace("还清]", "还清], at_least: 0.99").replace(", role: customer", ""))
     violations = standing(replay(strict, timeline(example(SAYS), encoder=sentence_encoder())))
     assert [violation.start_ms for violation in violations] == [9000]
 
