@@ -1,9 +1,9 @@
 """Who is told, and how often: alert strategies over violations and emotions.
 
-The alerts of a rule are a function of its hits that still stand: the strategy is played over them in the order of call
-time, and what it wants is compared with what was raised. So a retracted violation takes back the alert that it caused,
-and sets free the place and the interval that it had used. Time is call time; quiet hours are judged by the UTC time of
-the audio and a fixed offset. Nothing here reads a clock or sends anything.
+The alerts of a rule follow from its hits that still stand: the strategy is played over them in the order of call time,
+around what was raised already, and what it wants is compared with that. So a retracted violation takes back the alert
+that it caused, and sets free the place and the interval that it had used. Time is call time; quiet hours are judged by
+the UTC time of the audio and a fixed offset. Nothing here reads a clock or sends anything.
 """
 
 from __future__ import annotations
@@ -96,19 +96,28 @@ def on_violation(strategy: Strategy, state: RuleAlerts, violation: Violation) ->
 
 
 def _wanted(strategy: Strategy, state: RuleAlerts, hits: Sequence[tuple[str, int, int]]) -> list[str]:
-    """The violations that should have an alert, in the order of time."""
-    wanted: list[str] = []
-    last_ms = state.folded_last_ms
+    """The violations that should have an alert, in the order of time.
+
+    What somebody was told stays, as long as enough hits stand: an earlier hit that is found later finds its place and
+    interval taken.
+    """
     times = [call_ms for _, call_ms, _ in hits]
+    wanted: dict[str, int] = {}
+    fresh: list[tuple[str, int]] = []
     for index, (violation_id, call_ms, at_ms) in enumerate(hits):
         since = -1 if strategy.within_ms is None else call_ms - strategy.within_ms
-        enough = sum(since < ms for ms in times[: index + 1]) >= strategy.min_hits
-        rested = last_ms < 0 or call_ms - last_ms >= strategy.every_ms
-        room = strategy.most is None or state.folded + len(wanted) < strategy.most
-        if enough and rested and room and not strategy.is_quiet(at_ms):
-            wanted.append(violation_id)
-            last_ms = call_ms
-    return wanted
+        if sum(since < ms for ms in times[: index + 1]) < strategy.min_hits:
+            continue
+        if violation_id in state.raised:
+            wanted[violation_id] = call_ms
+        elif not strategy.is_quiet(at_ms):
+            fresh.append((violation_id, call_ms))
+    told = [state.folded_last_ms] if state.folded_last_ms >= 0 else []
+    for violation_id, call_ms in fresh:
+        rested = all(abs(call_ms - other) >= strategy.every_ms for other in (*told, *wanted.values()))
+        if rested and (strategy.most is None or state.folded + len(wanted) < strategy.most):
+            wanted[violation_id] = call_ms
+    return [violation_id for violation_id, _, _ in hits if violation_id in wanted]
 
 
 def _fold(state: RuleAlerts) -> RuleAlerts:

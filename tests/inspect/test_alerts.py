@@ -112,6 +112,27 @@ def test_a_retraction_lets_a_hit_through_that_its_interval_held_back() -> None:
     assert run(Strategy(every_ms=60_000), *hits) == [("raised", "a"), ("retracted", "a"), ("raised", "b")]
 
 
+def test_an_earlier_hit_that_is_found_later_takes_nobodys_alert_back() -> None:
+    """Of two channels the one that closes later may have spoken earlier; its place and interval are taken."""
+    seen = [violation("b", 10_000), violation("a", 9_500), violation("c", 75_000)]
+    assert run(Strategy(every_ms=60_000), *seen) == [("raised", "b"), ("raised", "c")]
+    assert run(Strategy(most=1), *seen) == [("raised", "b")]
+    assert run(Strategy(every_ms=60_000), *seen[:2], violation("b", 10_000, "retracted")) == [
+        ("raised", "b"),
+        ("retracted", "b"),
+        ("raised", "a"),
+    ]
+
+
+def test_quiet_hours_count_hits_and_tell_nobody_afterwards() -> None:
+    """Two hits are needed; the first lies in the quiet hours, the second behind them."""
+    night = Strategy(min_hits=2, quiet=((0, 8 * HOUR_MS),), utc_offset_ms=0)
+    day_ms = AT_MS - AT_MS % (24 * HOUR_MS)
+    first = violation("a", 1000, at_ms=day_ms + 8 * HOUR_MS - 1)
+    assert run(night, first, violation("b", 2000, at_ms=day_ms + 8 * HOUR_MS)) == [("raised", "b")]
+    assert run(replace(night, min_hits=1), first) == []
+
+
 def test_a_retraction_below_the_minimum_takes_back_the_alert_of_the_other_hit() -> None:
     hits = [violation("a", 1000, "provisional"), violation("b", 2000), violation("a", 1000, "retracted")]
     assert run(Strategy(min_hits=2), *hits) == [("raised", "b"), ("retracted", "b")]

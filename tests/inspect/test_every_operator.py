@@ -58,7 +58,7 @@ CONDITIONS = [
     "{overlap: {by: agent, at_least_ms: 300}}",
     "{rate: {of: agent, more_than: 150}}",
     "{level: {of: customer, above_db: -22}}",
-    "{emotion: {of: customer, label: [tense, angry, dejected], for_s: 1}}",
+    "{emotion: {of: customer, valence_below: 0.2}}",
     "{hold: {at_least_s: 1}}",
     "{talk_ratio: {of: agent, more_than: 0.5, from_s: 4}}",
     "{duration: {more_than_s: 7}}",

@@ -60,7 +60,7 @@ def test_a_confirmation_is_not_told_again_and_a_retraction_is() -> None:
     rule = RULE.replace("ALERT", "{to: [supervisor]}")
     same = [started(), heard(0, 1000, 1800, "我们包过"), said(0, 1000, 2000, "我们包过", no=1000), ended(3000)]
     assert [one.state for one in alerts(run(rule, same))] == ["raised"]
-    other = [*same[:2], said(0, 1000, 2000, "我们包裹", no=1000), ended(3000)]
+    other = [*same[:2], said(0, 1000, 2000, "我们包装", no=1000), ended(3000)]
     told = alerts(run(rule, other))
     assert [one.state for one in told] == ["raised", "retracted"]
     assert told[0].alert_id == told[1].alert_id

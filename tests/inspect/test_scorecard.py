@@ -191,7 +191,7 @@ def test_a_card_runs_when_points_change_and_is_final_at_the_end() -> None:
 
 
 def test_a_retracted_partial_runs_a_card_with_the_points_back() -> None:
-    cards = run([started(), heard(0, 1000, 1800, "我们包过"), said(0, 1000, 2000, "我们包裹", no=1000), ended(3000)])
+    cards = run([started(), heard(0, 1000, 1800, "我们包过"), said(0, 1000, 2000, "我们包装", no=1000), ended(3000)])
     assert [card.points for card in cards] == [-15, 0, 0]
 
 
