@@ -24,6 +24,8 @@ SHARE: Final = 0.5
 """Share of the evidence that may be lost."""
 MARGIN: Final = 2.0
 """Nats that have to remain: a short phrase can afford less."""
+MOST: Final = 8.0
+"""Nats that may be lost in all: a word that was clearly heard is no mistake, however long the rest."""
 LEAST_SYLLABLES: Final = 3
 """A shorter phrase has to sound as it is written."""
 LEAST_FOR_GAPS: Final = 5
@@ -177,14 +179,14 @@ class Likeness:
         """Where the phrase is, if it is in `text` at `begin`, or one more or less to either side of a gap."""
         count = len(self._phrase)
         text, doubts = heard.text, heard.doubts
-        losses = self._losses(heard, begin)
+        losses = self.losses(heard, begin)
         if self._affordable(losses, 0.0):
             return (begin, begin + count) if begin >= 0 and begin + count <= len(text) else None
         if count < LEAST_FOR_GAPS:
             return None
         best: tuple[float, int, int] | None = None
         for other in (begin - 1, begin + 1):
-            shifted = self._losses(heard, other)
+            shifted = self.losses(heard, other)
             for first, head, second, tail in ((begin, losses, other, shifted), (other, shifted, begin, losses)):
                 if first < 0 or second + count > len(text):
                     continue
@@ -201,7 +203,7 @@ class Likeness:
                         best = lost, first, second + count
         return None if best is None else best[1:]
 
-    def _losses(self, heard: Heard, begin: int) -> list[float]:
+    def losses(self, heard: Heard, begin: int) -> list[float]:
         """The loss of each syllable when the phrase begins at `begin`; 0 where it agrees."""
         text, losses = heard.text, []
         for place, (character, spoken) in enumerate(zip(self._phrase, self._readings, strict=True), begin):
@@ -225,4 +227,4 @@ class Likeness:
                 lost += loss
             else:
                 agreed += weight
-        return lost <= SHARE * agreed - MARGIN
+        return lost <= min(MOST, SHARE * agreed - MARGIN)

@@ -1,0 +1,68 @@
+"""Phrases are found as a speech model mishears them, as long as what was heard leaves room for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from processors.inspect.mishearing import MOST, Heard, Likeness, doubt, evidence, instead, unlikeness
+from processors.inspect.phrases import PhraseIndex, Wanted
+from processors.inspect.sounds import phrase_readings
+from processors.inspect.spoken import Spoken
+from processors.records import Partial, Token, Utterance
+
+
+def heard(text: str, confidence: float = 0.95, alternatives: dict[int, str] | None = None) -> Utterance:
+    """An utterance whose characters are all this sure."""
+    tokens = tuple(
+        Token(text=one, start_ms=i, end_ms=i + 1, confidence=confidence, alternatives=(alternatives or {}).get(i, ""))
+        for i, one in enumerate(text)
+    )
+    return Utterance(
+        utterance_id="c/0/0", call_id="c", channel=0, role="agent", utterance_no=0, start_ms=0, end_ms=len(text),
+        text=text, written=text, tokens=tokens, confidence=confidence, at_ms=0,
+    )  # fmt: skip
+
+
+def finds(phrase: str, record: Utterance | Partial, pairs: frozenset[str] | None = frozenset()) -> list[str]:
+    """What of the text is taken for the phrase."""
+    index = PhraseIndex([Wanted(0, 0, phrase, pairs)])
+    return [record.text[find.char_from : find.char_to] for find in index.find(Spoken(record, 0, None)).get(0, [])]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "confidence", "found"),
+    [
+        ("百分之百通过", "他说北分之百通过吧", 0.6, ["北分之百通过"]),
+        ("百分之百通过", "他说百分之百同意吧", 0.99, []),
+        ("假的收入证明", "请提供真实的收入证明", 0.99, []),
+        ("我说了多少遍", "我说了多少面可以吗", 0.5, ["我说了多少面"]),
+        ("包过", "包我", 0.3, []),
+        ("随时可以取消", "随时嗯可以取消的", 0.4, ["随时嗯可以取消"]),
+    ],
+)
+def test_a_doubtful_syllable_may_be_another(phrase: str, text: str, confidence: float, found: list[str]) -> None:
+    """Not a clear one, and not in a phrase that is too short to be known by the rest."""
+    assert finds(phrase, heard(text, confidence)) == found
+
+
+def test_by_character_only_nothing_is_forgiven() -> None:
+    assert finds("百分之百通过", heard("北分之百通过", 0.3), None) == []
+
+
+def test_what_a_character_may_have_been_instead_speaks_for_the_phrase() -> None:
+    like = Likeness("保证下款", phrase_readings("保证下款"))
+    plain = Heard.of("保证下月", [0.99, 0.99, 0.99, 0.7], None)
+    told = Heard.of("保证下月", [0.99, 0.99, 0.99, 0.7], ["", "", "", "款"])
+    assert like.losses(told, 0)[3] < like.losses(plain, 0)[3] < MOST + 5
+    assert instead(("kuan",), "看款") is not None
+    assert instead(("kuan",), "看") is None
+
+
+def test_a_likely_confusion_costs_less_than_any_other() -> None:
+    assert unlikeness(("zhi",), "只") == 0.0
+    assert 0 < unlikeness(("zhi",), "次") < unlikeness(("zhi",), "忙")
+
+
+def test_rare_syllables_and_sure_ones_weigh_more() -> None:
+    assert evidence("kuan") > evidence("shi") > 0
+    assert doubt(0.99) > doubt(0.6) >= doubt(0.0) >= 0.0
