@@ -207,8 +207,9 @@ class _Teller:
         """Where the condition is found, wherever it may be."""
         view = View(self._view.hits, self._view.call, self._view.deaf, self._view.muted)
         free = replace(
-            node, key=-2, first_ms=None, last_ms=None, after=None, before=None, within_ms=None, within_turns=None
-        )
+            node, key=-2, first_ms=None, last_ms=None, skip_first_ms=0, skip_last_ms=0, after=None, before=None,
+            within_ms=None, within_turns=None,
+        )  # fmt: skip
         return sorted(find(free, view), key=lambda found: (found.start_ms, found.end_ms))
 
     def _nothing(self, node: Node) -> str:
@@ -220,12 +221,16 @@ class _Teller:
         why = []
         if node.first_ms is not None and found.start_ms >= node.first_ms:
             why.append(f"not within the first {_s(node.first_ms)} s")
+        elif found.start_ms < node.skip_first_ms:
+            why.append(f"before {_s(node.skip_first_ms)} s of the call")
         if node.last_ms is not None:
             call = self._view.call
             if not call.ended:
                 why.append("what the last seconds are is known at the end of the call")
             elif found.start_ms < call.call_ms - node.last_ms:
                 why.append(f"not within the last {_s(node.last_ms)} s")
+            elif node.skip_last_ms and found.start_ms >= call.call_ms - node.skip_last_ms:
+                why.append(f"less than {_s(node.skip_last_ms)} s before the end")
         for name, inner in (("after", node.after), ("before", node.before)):
             if inner is not None:
                 why += self._order(node, found, name, self._everywhere_of(inner))
@@ -266,7 +271,9 @@ class _Teller:
             found for found in inner
             if not anchors or not all(_distance(node, found, [anchor]) for anchor in anchors)
         ]  # fmt: skip
-        near = [found for found in near if node.first_ms is None or found.start_ms < node.first_ms]
+        near = [
+            found for found in near if node.first_ms is None or node.skip_first_ms <= found.start_ms < node.first_ms
+        ]
         if near:
             return "it is there, so it is not missing", tuple(_place(found, True, ()) for found in near)
         if self._view.deaf:
@@ -321,9 +328,9 @@ def worded(condition: Condition) -> str:
     window = condition.window
     words = []
     if window.first_ms is not None:
-        words.append(f"first_s: {_s(window.first_ms)}")
+        words.append(f"first_s: {_span(window.skip_first_ms, window.first_ms)}")
     if window.last_ms is not None:
-        words.append(f"last_s: {_s(window.last_ms)}")
+        words.append(f"last_s: {_span(window.last_ms, window.skip_last_ms)}")
     if window.within_ms is not None:
         words.append(f"within_s: {_s(window.within_ms)}")
     if window.within_turns is not None:
@@ -347,12 +354,20 @@ def worded(condition: Condition) -> str:
     return f"{head} ({', '.join(words)})" if words else head
 
 
+def _span(one_ms: int | None, other_ms: int | None) -> str:
+    """A position in the call: a number of seconds, or both."""
+    both = [_s(ms) for ms in (one_ms, other_ms) if ms is not None]
+    return both[0] if len(both) == 1 else f"[{', '.join(both)}]"
+
+
 def _parameters(operator: Any) -> str:
     if isinstance(operator, Said):
         kind = {0: "none", 1: "any"}.get(operator.least, f"at_least {operator.least}")
         kind = "all" if operator.least == len(operator.wanted) > 1 else kind
-        sounds = "" if operator.pairs is None else "; homophones"
-        return f"{kind} {_list(operator.wanted)}{sounds}{'; on final' if operator.on == 'final' else ''}"
+        sounds = "; only as written" if operator.pairs is None else ""
+        sounds += f"; homophones {_list(tuple(sorted(operator.pairs)))}" if operator.pairs else ""
+        spared = f"; except {_list(operator.spared)}" if operator.spared else ""
+        return f"{kind} {_list(operator.wanted)}{spared}{sounds}{'; on final' if operator.on == 'final' else ''}"
     if not is_dataclass(operator):
         return ""
     named = []
