@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 import processors.inspect
 from processors.commands.docs import renewed
@@ -16,6 +17,7 @@ from processors.inspect.examples import Example, read_examples, timeline
 from processors.inspect.language import parse
 from processors.inspect.peers import peer_rows, peer_table
 from processors.inspect.reader import Reader
+from processors.inspect.schema import language_schema
 from processors.inspect.trial import replay, run_examples, standing
 from processors.inspect.yaml_nodes import documents
 from processors.records import Alert, Scorecard, Violation
@@ -93,6 +95,16 @@ def _within(shown: Any, written: Any) -> bool:
         here = same and all(_within(one, part) for one, part in zip(shown, written, strict=True))
         return here or any(_within(shown, part) for part in written)
     return bool(shown == written)
+
+
+def test_editors_accept_every_row() -> None:
+    """The JSON Schema of the language; YAML 1.1 takes the key `on` for true, the language does not."""
+    schema = Draft202012Validator(language_schema())
+    for row in WRITTEN:
+        if "when" in row:
+            when = yaml.safe_load(row["when"].replace("on: final", "'on': final"))
+            assert not list(schema.iter_errors({"id": "r", "when": when})), name(row)
+    assert list(schema.iter_errors({"id": "r", "when": {"sayd": ["x"]}}))
 
 
 def test_each_peer_and_each_operator_is_there() -> None:
