@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
-from processors.inspect.sounds import readings, split_syllable
+from processors.inspect.sounds import SOUNDS, readings, split_syllable
 
 SHARE: Final = 0.5
 """Share of the evidence that may be lost."""
@@ -151,80 +151,77 @@ class Heard:
     """A normal text with the doubt about each of its characters, and what they may have been instead."""
 
     text: str
+    sounds: str
     doubts: Sequence[float]
     alternatives: Sequence[str] | None
 
     @classmethod
     def of(cls, text: str, confidences: Sequence[float] | None, alternatives: Sequence[str] | None) -> Heard:
-        """Confidences are 0 to 1; None when they, or the alternatives, are not known."""
-        table = _doubts()
+        """`text` is normal. Confidences are 0 to 1; None when they, or the alternatives, are not known."""
+        table, sounds = _doubts(), text.translate(SOUNDS)
         if confidences is None:
-            return cls(text, [table[int(100 * UNKNOWN_CONFIDENCE)]] * len(text), alternatives)
-        return cls(text, [table[min(100, max(0, int(100 * one)))] for one in confidences], alternatives)
+            return cls(text, sounds, [table[int(100 * UNKNOWN_CONFIDENCE)]] * len(text), alternatives)
+        return cls(text, sounds, [table[min(100, max(0, int(100 * one)))] for one in confidences], alternatives)
 
 
 class Likeness:
     """A phrase, ready to be weighed against stretches of a text."""
 
-    __slots__ = ("_evidence", "_phrase", "_readings", "_total")
+    __slots__ = ("_codes", "_evidence", "_phrase", "_readings")
 
-    def __init__(self, phrase: str, spoken: Sequence[Readings]) -> None:
-        """`spoken` are the readings of each character, the usual one first."""
+    def __init__(self, phrase: str, spoken: Sequence[Readings], codes: str) -> None:
+        """`spoken` are the readings of each character, the usual one first; `codes` those of `sounds.SOUNDS`."""
         self._phrase = phrase
         self._readings = tuple(spoken)
+        self._codes = codes
         self._evidence = [evidence(one[0]) for one in spoken]
-        self._total = sum(self._evidence)
 
     def within(self, heard: Heard, begin: int) -> tuple[int, int] | None:
-        """Where the phrase is, if it is in `text` at `begin`, or one more or less to either side of a gap."""
+        """Where the phrase is, if it is at `begin`, or begins or ends there with one syllable more or less."""
         count = len(self._phrase)
-        text, doubts = heard.text, heard.doubts
-        losses = self.losses(heard, begin)
-        if self._affordable(losses, 0.0):
-            return (begin, begin + count) if begin >= 0 and begin + count <= len(text) else None
-        if count < LEAST_FOR_GAPS:
-            return None
-        best: tuple[float, int, int] | None = None
-        for other in (begin - 1, begin + 1):
-            shifted = self.losses(heard, other)
-            for first, head, second, tail in ((begin, losses, other, shifted), (other, shifted, begin, losses)):
-                if first < 0 or second + count > len(text):
-                    continue
-                for cut in range(2, count - 1):
-                    if second > first:  # text[first + cut] was only heard
-                        gap, rest = ADDED + doubts[first + cut], cut
-                    else:  # the syllable at `cut` was not heard
-                        gap, rest = MISSING, cut + 1
-                    both = head[:cut] + tail[rest:]
-                    lost = sum(loss for loss in both if loss is not None) + gap
-                    if best is not None and lost >= best[0]:
-                        continue
-                    if self._affordable([*head[:cut], *([gap] * (rest - cut)), *tail[rest:]], gap * (cut == rest)):
-                        best = lost, first, second + count
-        return None if best is None else best[1:]
+        if 0 <= begin <= len(heard.text) - count and self.loss(heard, begin) is not None:
+            return begin, begin + count
+        return self._with_gap(heard, begin) if count >= LEAST_FOR_GAPS else None
 
-    def losses(self, heard: Heard, begin: int) -> list[float]:
-        """The loss of each syllable when the phrase begins at `begin`; 0 where it agrees."""
-        text, losses = heard.text, []
-        for place, (character, spoken) in enumerate(zip(self._phrase, self._readings, strict=True), begin):
-            if not 0 <= place < len(text):
-                losses.append(math.inf)
-            elif text[place] == character or not (unlike := unlikeness(spoken, text[place])):
-                losses.append(0.0)
+    def loss(self, heard: Heard, begin: int) -> float | None:
+        """What is lost when the phrase begins at `begin`, which must be in the text; None when it is too much."""
+        text, lost, agreed = heard.text, 0.0, 0.0
+        place = begin
+        for character, spoken, weight in zip(self._phrase, self._readings, self._evidence, strict=True):
+            if text[place] == character or not (unlike := unlikeness(spoken, text[place])):
+                agreed += weight
             else:
                 others = heard.alternatives[place] if heard.alternatives is not None else ""
                 if others:
                     known = instead(spoken, others)
                     unlike = unlike + _rank_losses()[-1] if known is None else known
-                losses.append(max(LEAST_LOSS, unlike + heard.doubts[place]))
-        return losses
+                lost += max(LEAST_LOSS, unlike + heard.doubts[place])
+                if lost > MOST:
+                    return None
+            place += 1
+        return lost if lost <= SHARE * agreed - MARGIN else None
 
-    def _affordable(self, losses: Sequence[float], more: float) -> bool:
-        lost = more
-        agreed = 0.0
-        for loss, weight in zip(losses, self._evidence, strict=True):
-            if loss:
-                lost += loss
-            else:
-                agreed += weight
-        return lost <= min(MOST, SHARE * agreed - MARGIN)
+    def _with_gap(self, heard: Heard, begin: int) -> tuple[int, int] | None:
+        """The same with one syllable that was not heard, or one that was only heard, and nothing else wrong."""
+        codes, sounds, count = self._codes, heard.sounds, len(self._phrase)
+        for first, end in (
+            (begin, begin + count + 1),
+            (begin - 1, begin + count),
+            (begin, begin + count - 1),
+            (begin + 1, begin + count),
+        ):
+            if first < 0 or end > len(sounds):
+                continue
+            if not (sounds.startswith(codes[:2], first) and sounds.endswith(codes[-2:], first, end)):
+                continue
+            stretch = sounds[first:end]
+            pairs = enumerate(zip(codes, stretch, strict=False))
+            head = next((place for place, (one, other) in pairs if one != other), min(count, len(stretch)))
+            added = len(stretch) > count
+            if codes[head if added else head + 1 :] != stretch[head + 1 if added else head :]:
+                continue
+            lost = ADDED + heard.doubts[first + head] if added else MISSING
+            agreed = sum(self._evidence) - (0.0 if added else self._evidence[head])
+            if lost <= min(MOST, SHARE * agreed - MARGIN):
+                return first, end
+        return None

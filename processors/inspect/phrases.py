@@ -122,11 +122,11 @@ class Seeds:
         for phrase, read, wanted in phrases:
             if len(phrase) < LEAST_SYLLABLES:
                 continue
-            like = Likeness(phrase, read)
             codes = "".join(
                 SOUNDS.code(allowed[0]) if readings(character) else character
                 for character, allowed in zip(phrase, read, strict=True)
             )
+            like = Likeness(phrase, read, codes)
             for place, key in _keys(codes):
                 self._at.setdefault(key, []).append((like, place, wanted))
 
