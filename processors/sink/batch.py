@@ -36,13 +36,18 @@ class Batch(Generic[M]):
         self.next_offsets: dict[Partition, int] = {}
 
     def read(self, partition: Partition, offset: int, now_ms: int) -> None:
-        """A message was read, whether it has rows or not."""
+        """A message was read, whether it has rows or not.
+
+        Its place is part of the token: a call that is inspected again says the same in the same words, and its rows
+        must still take the place of the older ones.
+        """
+        self._digest.update(f"{partition[0]}/{partition[1]}/{offset};".encode())
         self.next_offsets[partition] = offset + 1
         if self._begun_ms is None:
             self._begun_ms = now_ms
 
     def add(self, rows: Rows, message: M, value: bytes) -> None:
-        """Rows of a message; `value` is its content, of which the deduplication token is made."""
+        """Rows of a message; `value` is its content, which is part of the deduplication token."""
         for table, row in rows:
             pending = self.tables.get(table)
             if pending is None:
@@ -60,7 +65,7 @@ class Batch(Generic[M]):
 
     @property
     def token(self) -> str:
-        """Name of the content: the same messages give the same token, other ones another."""
+        """Name of the batch: the same messages, read again, give the same token, other ones another."""
         return self._digest.hexdigest()
 
     def clear(self) -> None:

@@ -26,15 +26,20 @@ def test_a_message_without_rows_moves_the_offset_too() -> None:
     assert batch.tables == {}
 
 
-def test_the_token_names_the_content() -> None:
-    def token(*values: bytes) -> str:
+def test_the_token_names_the_messages_by_content_and_place() -> None:
+    """Messages that are read again are the same ones; the same words further on are other messages."""
+
+    def token(*values: bytes, first: int = 0, partition: int = 0) -> str:
         batch: Batch[str] = Batch(10, 300)
-        for value in values:
+        for offset, value in enumerate(values, first):
             batch.add([("a", (value,))], "m", value)
+            batch.read(("t", partition), offset, 0)
         return batch.token
 
     assert token(b"1", b"2") == token(b"1", b"2")
     assert token(b"1", b"2") != token(b"1", b"3")
+    assert token(b"1", b"2") != token(b"1", b"2", first=2)
+    assert token(b"1", b"2") != token(b"1", b"2", partition=1)
 
 
 def test_after_clear_nothing_is_left() -> None:
