@@ -73,7 +73,7 @@ def call(number: int, seed: int, partials: bool) -> list[TimelineRecord]:
             words = chance.choice(BREACHES)
         end_ms = at_ms + MS_PER_CHAR * len(words)
         levels = (("level_db", chance.gauss(-24, 4)), ("pitch_hz", chance.gauss(190, 25)))
-        measures = (*levels, ("sentiment", chance.gauss(0, 0.3)))
+        measures = (*levels, ("sentiment", chance.gauss(0, 0.3)), ("confidence", chance.uniform(0.9, 1.0)))
         lines.append(Line(role, at_ms, end_ms, words, measures, (), True))
         pause_ms = chance.choice((300, 600, 900, 1_500, 3_000, 9_500 if chance.random() < 0.05 else 1_000))
         at_ms, side = end_ms + pause_ms, side + (chance.random() < 0.85)
@@ -81,7 +81,15 @@ def call(number: int, seed: int, partials: bool) -> list[TimelineRecord]:
     end_ms = max(line.end_ms for line in lines) + 2_000
     example = Example(tuple(lines), holds, end_ms, True, ("", 1, 1), scenario=chance.choice(SCENARIOS))
     records = timeline(dataclasses.replace(example, at_ms=AT_MS + number * 1_000), f"call-{number:06}")
-    return list(_with_partials(records)) if partials else records
+    written = list(_with_partials(records)) if partials else records
+    return [_as_read(record) for record in written]
+
+
+def _as_read(record: TimelineRecord) -> TimelineRecord:
+    """The record as every reader of the topic has it: measurements are single floats there."""
+    read = wire.decode(wire.encode(record))
+    assert isinstance(read, TimelineRecord)
+    return read
 
 
 def _with_partials(records: list[TimelineRecord]) -> Iterator[TimelineRecord]:
