@@ -30,6 +30,7 @@ from rapidfuzz.distance import Levenshtein
 from benchmarks.hearing import HEARD, LATER
 from processors.inspect.book import RuleBook, compile_book
 from processors.inspect.language import parse
+from processors.inspect.mishearing import sounding_otherwise
 from processors.inspect.operators.base import Text
 from processors.inspect.phrases import PhraseIndex, Wanted
 from processors.inspect.rule_files import read_rule_files, shipped_folder
@@ -149,15 +150,16 @@ class Mistakes:
                 counted[0] += 1
                 continue
             self.wrong += 1
-            if sentence.alternatives[j]:
+            others = sounding_otherwise(sentence.heard[j], sentence.alternatives[j])
+            if others:
                 self.doubtful += 1
-                for rank, other in enumerate(sentence.alternatives[j][:RANKS]):
+                for rank, other in enumerate(others[:RANKS]):
                     if not set(spoken[i]).isdisjoint(readings(other)):
                         self.by_rank[rank] += 1
                         break
-            (initial, final), (other, others) = split_syllable(spoken[i][0]), split_syllable(heard[j][0])
+            (initial, final), (other, end) = split_syllable(spoken[i][0]), split_syllable(heard[j][0])
             self.initials[initial][other] += 1
-            self.finals[final][others] += 1
+            self.finals[final][end] += 1
 
     def table(self) -> dict[str, object]:
         """What `processors.inspect.mishearing` reads."""

@@ -72,10 +72,10 @@ def main() -> None:
     floor = used["bare NeMo"][1:]
     for name, seconds in used.items():
         ratios = [ours / theirs for ours, theirs in zip(seconds[1:], floor, strict=True)]
+        middle = statistics.median(seconds[1:])
         print(
-            f"{name:20} {statistics.median(seconds[1:]):6.1f} CPU s, "
-            f"{audio_s / statistics.median(seconds[1:]):5.0f} s of audio a CPU second, against bare NeMo {statistics.median(ratios):.2f} "
-            f"({min(ratios):.2f} to {max(ratios):.2f}), {characters[name]} characters"
+            f"{name:20} {middle:6.1f} CPU s, {audio_s / middle:5.0f} s of audio a CPU second, against bare NeMo "
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), {characters[name]} characters"
         )
 
 

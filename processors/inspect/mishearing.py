@@ -22,12 +22,14 @@ from processors.inspect.sounds import SOUNDS, readings, split_syllable
 
 SHARE: Final = 0.5
 """Share of the evidence that may be lost."""
-MARGIN: Final = 2.0
+MARGIN: Final = 2.5
 """Nats that have to remain: a short phrase can afford less."""
 MOST: Final = 8.0
 """Nats that may be lost in all: a word that was clearly heard is no mistake, however long the rest."""
-LEAST_SYLLABLES: Final = 3
+LEAST_SYLLABLES: Final = 2
 """A shorter phrase has to sound as it is written."""
+SEEDED: Final = 3
+"""Alternatives of a character by which phrases are looked for."""
 LEAST_FOR_GAPS: Final = 5
 """In shorter phrases no syllable may be missing or added."""
 MISSING: Final = 5.0
@@ -101,9 +103,21 @@ def _rank_losses() -> list[float]:
     return [-math.log(share) for share in shares] + [-math.log(1.0 - sum(shares))]
 
 
-def instead(wanted: Readings, alternatives: str) -> float | None:
-    """Nats against the alternative that sounds like this; None when there is none."""
-    for rank, character in enumerate(alternatives[: len(_rank_losses()) - 1]):
+@lru_cache(maxsize=1 << 16)
+def sounding_otherwise(character: str, alternatives: str) -> tuple[str, ...]:
+    """Those of the alternatives that sound neither like the character nor like one before, the likeliest first."""
+    known, found = set(readings(character)), []
+    for other in alternatives:
+        sounds = readings(other)
+        if sounds and known.isdisjoint(sounds):
+            known.update(sounds)
+            found.append(other)
+    return tuple(found)
+
+
+def instead(wanted: Readings, others: Sequence[str]) -> float | None:
+    """Nats against the one of these alternatives that sounds like this; None when there is none."""
+    for rank, character in enumerate(others[: len(_rank_losses()) - 1]):
         if not set(wanted).isdisjoint(readings(character)):
             return _rank_losses()[rank]
     return None
@@ -153,15 +167,30 @@ class Heard:
     text: str
     sounds: str
     doubts: Sequence[float]
-    alternatives: Sequence[str] | None
+    others: Sequence[tuple[str, ...]]
+    """Alternatives of each character that sound otherwise."""
 
     @classmethod
     def of(cls, text: str, confidences: Sequence[float] | None, alternatives: Sequence[str] | None) -> Heard:
         """`text` is normal. Confidences are 0 to 1; None when they, or the alternatives, are not known."""
         table, sounds = _doubts(), text.translate(SOUNDS)
+        others: list[tuple[str, ...]] = [()] * len(text)
+        for place, signs in enumerate(alternatives or ()):
+            if signs:
+                others[place] = sounding_otherwise(text[place], signs)
         if confidences is None:
-            return cls(text, sounds, [table[int(100 * UNKNOWN_CONFIDENCE)]] * len(text), alternatives)
-        return cls(text, sounds, [table[min(100, max(0, int(100 * one)))] for one in confidences], alternatives)
+            return cls(text, sounds, [table[int(100 * UNKNOWN_CONFIDENCE)]] * len(text), others)
+        return cls(text, sounds, [table[min(100, max(0, int(100 * one)))] for one in confidences], others)
+
+    def codes(self) -> list[str]:
+        """For each character the codes of what it may be: as heard, in all its readings, then the likeliest others."""
+        return [_codes(character, others[:SEEDED]) for character, others in zip(self.text, self.others, strict=True)]
+
+
+@lru_cache(maxsize=1 << 16)
+def _codes(character: str, others: tuple[str, ...]) -> str:
+    found = (SOUNDS.code(sound) for sign in (character, *others) for sound in readings(sign))
+    return "".join(dict.fromkeys(found)) or character
 
 
 class Likeness:
@@ -191,10 +220,14 @@ class Likeness:
             if text[place] == character or not (unlike := unlikeness(spoken, text[place])):
                 agreed += weight
             else:
-                others = heard.alternatives[place] if heard.alternatives is not None else ""
+                others = heard.others[place]
                 if others:
                     known = instead(spoken, others)
-                    unlike = unlike + _rank_losses()[-1] if known is None else known
+                    if known is None:
+                        unlike += _rank_losses()[-1]
+                    else:  # that one of so many others is the wanted one speaks for the phrase, too
+                        unlike = known
+                        agreed += max(0.0, weight - math.log(len(others)))
                 lost += max(LEAST_LOSS, unlike + heard.doubts[place])
                 if lost > MOST:
                     return None

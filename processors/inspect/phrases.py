@@ -2,24 +2,24 @@
 
 Two automata for the whole rule set, so that more rules do not make an utterance dearer in proportion: one over normal
 characters, one over syllables with all confusion pairs folded, whose finds are then checked against what each rule
-allows. A phrase with wrong syllables in it is looked for where two of its syllables and the likeness of a third stand
-at their places (`Seeds`, one table for all rules); `mishearing` then weighs it. Deliberately without times, roles and
-windows.
+allows. A phrase with wrong syllables in it is looked for where three of four syllables stand at their places, as heard
+or as an alternative (`Seeds`, one table for all rules); `mishearing` then weighs it. Deliberately without times, roles
+and windows.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, islice, pairwise, product
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from processors.inspect.mishearing import LEAST_SYLLABLES, Heard, Likeness
 from processors.inspect.numbers_zh import spellings
 from processors.inspect.operators.base import Find
-from processors.inspect.sounds import FINALS, SOUNDS, fold, normal, phrase_readings, readings
+from processors.inspect.sounds import SOUNDS, fold, normal, phrase_readings, readings
 from processors.inspect.spoken import Spoken
 
 LEAST_BY_SOUND = 2
@@ -91,7 +91,7 @@ class PhraseIndex:
                 for sound in self._sounds[index]:
                     if _sounds_alike(sound, spoken.normal[begin:end]):
                         self._take(found, spoken, begin, end, sound.wanted)
-            for begin, end, wanted in self._seeds.find(spoken, sounds):
+            for begin, end, wanted in self._seeds.find(spoken):
                 self._take(found, spoken, begin, end, wanted)
         return {leaf: sorted(finds.values(), key=_order) for leaf, finds in found.items()}
 
@@ -111,9 +111,9 @@ class PhraseIndex:
 
 
 class Seeds:
-    """Where phrases with wrong, missing or added syllables may stand: three of four neighbours, one of them alike.
+    """Where phrases with wrong, missing or added syllables may stand: where three of four neighbours fit.
 
-    A key is the codes of two syllables and the final of a third, at their places in a window of four.
+    A syllable fits as it was heard or by one of its likeliest alternatives. In phrases of two both have to fit.
     """
 
     def __init__(self, phrases: Iterable[tuple[str, list[tuple[str, ...]], tuple[Wanted, ...]]]) -> None:
@@ -127,46 +127,54 @@ class Seeds:
                 for character, allowed in zip(phrase, read, strict=True)
             )
             like = Likeness(phrase, read, codes)
-            for place, key in _keys(codes):
+            for place, key in _keys(list(codes)) if len(codes) > 2 else [(0, codes)]:
                 self._at.setdefault(key, []).append((like, place, wanted))
 
-    def find(self, spoken: Spoken, sounds: str) -> Iterator[tuple[int, int, tuple[Wanted, ...]]]:
+    def find(self, spoken: Spoken) -> Iterator[tuple[int, int, tuple[Wanted, ...]]]:
         """(begin, end, by whom it is wanted) of each phrase that may have been spoken."""
         at = self._at
         if not at:
             return
         tried: set[tuple[int, int]] = set()
-        heard: Heard | None = None
-        for place, key in _keys(sounds):
+        heard = _heard(spoken)
+        codes = heard.codes()
+        for place, key in chain(_keys(codes), _pairs(codes)):
             for like, offset, wanted in at.get(key, ()):
                 candidate = id(like), place - offset
                 if candidate in tried:
                     continue
                 tried.add(candidate)
-                if heard is None:
-                    heard = _heard(spoken)
                 span = like.within(heard, place - offset)
                 if span is not None:
                     yield *span, wanted
 
 
-def _keys(codes: str) -> Iterator[tuple[int, str]]:
-    """(place, key) of all seeds in a string of syllable codes."""
-    finals = codes.translate(FINALS)
+def _keys(codes: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """(place, key) of each three of four neighbours; `codes` are those that each syllable may be."""
     for place in range(len(codes) - 2):
-        a, b, c = codes[place], codes[place + 1], codes[place + 2]
-        x, y, z = finals[place], finals[place + 1], finals[place + 2]
-        yield place, a + b + z
-        yield place, a + y + c
-        yield place, x + b + c
+        a, b, c = codes[place : place + 3]
+        for key in _combined(a, b, c):
+            yield place, key
         if place + 3 < len(codes):
-            d, w = codes[place + 3], finals[place + 3]
-            yield place, "." + a + b + w
-            yield place, "." + a + y + d
-            yield place, "." + x + b + d
-            yield place, ":" + a + c + w
-            yield place, ":" + a + z + d
-            yield place, ":" + x + c + d
+            d = codes[place + 3]
+            for key in _combined(a, b, d):
+                yield place, "." + key
+            for key in _combined(a, c, d):
+                yield place, ":" + key
+
+
+def _combined(a: str, b: str, c: str) -> Iterable[str]:
+    if len(a) == len(b) == len(c) == 1:
+        return (a + b + c,)
+    return map("".join, product(a, b, c))
+
+
+def _pairs(codes: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """(place, key) of neighbours of which one is in doubt: the others are found without seeds."""
+    for place, (a, b) in enumerate(pairwise(codes)):
+        if len(a) > 1 or len(b) > 1:
+            for key in product(a, b):
+                yield place, "".join(key)
 
 
 def _heard(spoken: Spoken) -> Heard:

@@ -124,7 +124,6 @@ class Sounds(dict[int, str]):
     def __init__(self) -> None:
         super().__init__()
         self._codes: dict[str, str] = {}
-        self.syllables: dict[str, str] = {}
         """The other way: the folded syllable of a code."""
 
     def code(self, syllable: str) -> str:
@@ -133,7 +132,6 @@ class Sounds(dict[int, str]):
         known = self._codes.get(folded)
         if known is None:
             known = self._codes[folded] = chr(_FIRST_CODE + len(self._codes))
-            self.syllables[known] = folded
         return known
 
     def __missing__(self, code: int) -> str:
@@ -144,26 +142,3 @@ class Sounds(dict[int, str]):
 
 ALL_PAIRS: Final = frozenset(CONFUSIONS)
 SOUNDS = Sounds()
-
-
-class Finals(dict[int, str]):
-    """Translation table of `str.translate`: the code of a syllable to one code for all syllables that rhyme with it."""
-
-    def __missing__(self, code: int) -> str:
-        syllable = SOUNDS.syllables.get(chr(code))
-        if syllable is None:
-            self[code] = chr(code)
-        else:
-            self[code] = _RHYMES.setdefault(rhyme(syllable), chr(_FIRST_RHYME + len(_RHYMES)))
-        return self[code]
-
-
-def rhyme(syllable: str) -> str:
-    """The final without what stands before its main vowel, an end in n or ng being the same."""
-    final = split_syllable(syllable)[1].removesuffix("g")
-    return final[1:] if len(final) > 1 and final[0] in "iuv" and final[1] in "aeo" else final
-
-
-_FIRST_RHYME = 0xF000
-_RHYMES: dict[str, str] = {}
-FINALS = Finals()
