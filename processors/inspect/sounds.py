@@ -124,7 +124,6 @@ class Sounds(dict[int, str]):
     def __init__(self) -> None:
         super().__init__()
         self._codes: dict[str, str] = {}
-        """The other way: the folded syllable of a code."""
 
     def code(self, syllable: str) -> str:
         """The code of a syllable."""
