@@ -303,8 +303,11 @@ class _Step:
             self._put(leaf, (*kept, *found.get(leaf, ())))
 
     def _put(self, leaf: int, hits: tuple[Hit, ...]) -> None:
-        if len(hits) > MAX_HITS:
-            hits = (*hits[:KEPT_FIRST], *hits[KEPT_FIRST - MAX_HITS :])
+        if len(hits) > MAX_HITS:  # what was only seen in a partial must not drive out what was said
+            certain = [hit for hit in hits if not hit.provisional]
+            if len(certain) > MAX_HITS:
+                certain = [*certain[:KEPT_FIRST], *certain[KEPT_FIRST - MAX_HITS :]]
+            hits = (*certain, *[hit for hit in hits if hit.provisional][-MAX_HITS:])
         table = self._hits()
         if hits:
             table[leaf] = hits
@@ -437,19 +440,25 @@ class _Step:
         emitted = self.state.emitted if self.emitted is None else self.emitted
         known = emitted.get(compiled.index, {})
         keys = dict(known)
+        room = MAX_VIOLATIONS - sum(one.state == "confirmed" for one in keys.values())
+        held = set()
         for found in founds:
             key = trigger_key(found)
             before = keys.get(key)
             state: ViolationState = "provisional" if found.provisional else "confirmed"
+            if state == "confirmed" and room <= 0:
+                continue
+            held.add(key)
             if before is not None and before.state in (state, "confirmed"):
                 continue
-            if before is None and len(keys) >= MAX_VIOLATIONS:
+            if state == "confirmed":
+                room -= 1
+            elif before is None and len(keys) >= MAX_VIOLATIONS:
                 continue
             trigger = before.trigger if before is not None else self._trigger(found)
             keys[key] = Emitted(state, found.start_ms, found.end_ms, trigger)
             if not compiled.hidden:
                 out.append(self._violation(compiled, keys[key], found))
-        held = {trigger_key(found) for found in founds}
         for key, before in known.items():
             if before.state == "provisional" and key not in held:
                 keys[key] = Emitted("retracted", before.start_ms, before.end_ms, before.trigger)
@@ -473,10 +482,17 @@ class _Step:
             if one.state != "retracted"
         )
         leaf = compiled.hit_leaf
-        kept = {(hit.start_ms, hit.end_ms): hit.turn for hit in self._hits().get(leaf, ())}
-        self._put(leaf, tuple(replace(hit, turn=kept.get((hit.start_ms, hit.end_ms), hit.turn)) for hit in hits))
+        known = self._hits().get(leaf, ())
+        turns = {(hit.start_ms, hit.end_ms, hit.provisional): hit.turn for hit in known}
+        placed = (
+            replace(hit, turn=turns.get((hit.start_ms, hit.end_ms, hit.provisional), hit.turn))
+            for hit in sorted(hits, key=lambda hit: (hit.start_ms, hit.end_ms))
+        )
+        self._put(leaf, tuple(placed))
 
     def _trigger(self, found: Found) -> str:
+        if found.once:  # whichever of its hits came first, there is no other
+            return trigger_key(found)
         hit = found.trigger
         if hit is None:
             return str(found.start_ms)

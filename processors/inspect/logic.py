@@ -83,6 +83,10 @@ class View:
     due_ms: int | None = None
     due_turn: int | None = None
     steps: int = 0
+    settled: bool = False
+    """Look at finished utterances only."""
+    passed_over: bool = False
+    """Whether something was left out because it was only seen in a partial."""
     trace: Callable[[Node, Sequence[Found], Found | None], None] | None = field(default=None, repr=False)
     """Told of each condition that was evaluated, for `explain`."""
 
@@ -99,13 +103,29 @@ Bound = Mapping[int, Found]
 
 
 def judge(root: Node, view: View) -> list[Found]:
-    """Where the rule holds now: at most once for each utterance that triggers it, in the order of time."""
+    """Where the rule holds now: at most once for each utterance that triggers it, in the order of time.
+
+    Certain is what finished utterances alone say, so that what was seen in a partial, and may be taken back, changes
+    nothing about it; whatever holds only with partials is provisional.
+    """
+    view.settled = True
+    certain = _merged(find(root, view))
+    view.settled = False
+    if not view.passed_over:
+        return list(certain.values())
+    view.steps = 0
+    for key, found in _merged(find(root, view)).items():
+        certain.setdefault(key, found if found.provisional else replace(found, provisional=True))
+    return sorted(certain.values(), key=lambda one: (one.start_ms, one.end_ms))
+
+
+def _merged(founds: list[Found]) -> dict[str, Found]:
     merged: dict[str, Found] = {}
-    for found in sorted(find(root, view), key=lambda one: (one.start_ms, one.end_ms)):
+    for found in sorted(founds, key=lambda one: (one.start_ms, one.end_ms)):
         key = trigger_key(found)
         known = merged.get(key)
         merged[key] = found if known is None else _joined(known, found)
-    return list(merged.values())
+    return merged
 
 
 def trigger_key(found: Found) -> str:
@@ -138,11 +158,15 @@ def find(node: Node, view: View, anchor: Found | None = None, bound: Bound | Non
 def _core(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[Found]:
     match node.kind:
         case "leaf":
+            hits = view.hits.get(node.leaf, ())
+            if view.settled and any(hit.provisional for hit in hits):
+                view.passed_over = True
+                hits = [hit for hit in hits if not hit.provisional]
             return [
                 Found(
                     hit.start_ms, hit.end_ms, hit.end_ms, hit, ((node.word, hit),), hit.provisional, placed=node.placed
                 )
-                for hit in view.hits.get(node.leaf, ())
+                for hit in hits
             ]
         case "all":
             return _all(node, view, anchor, bound)

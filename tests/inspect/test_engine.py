@@ -233,20 +233,76 @@ def test_every_provisional_violation_is_settled(records: list[TimelineRecord]) -
     assert "provisional" not in last.values()
 
 
+def confirmed(outputs: list[engine.Output]) -> dict[str, tuple[str, int, int]]:
+    """What stands, by its id."""
+    return {
+        o.violation_id: (o.rule_id, o.start_ms, o.end_ms)
+        for o in outputs
+        if isinstance(o, Violation) and o.state == "confirmed"
+    }
+
+
+def without_partials(records: list[TimelineRecord]) -> list[TimelineRecord]:
+    """What the call says in the end."""
+    return [record for record in records if not isinstance(record, Partial)]
+
+
 @settings(max_examples=80, deadline=None)
 @given(calls())
 def test_partials_change_no_confirmed_violation(records: list[TimelineRecord]) -> None:
     """What stands at the end is what the utterances alone say."""
+    assert confirmed(run(records)) == confirmed(run(without_partials(records)))
 
-    def confirmed(outputs: list[engine.Output]) -> dict[str, tuple[str, int, int]]:
-        return {
-            o.violation_id: (o.rule_id, o.start_ms, o.end_ms)
-            for o in outputs
-            if isinstance(o, Violation) and o.state == "confirmed"
-        }
 
-    final = [record for record in records if not isinstance(record, Partial)]
-    assert confirmed(run(records)) == confirmed(run(final))
+def said(kind: type[Partial] | type[Utterance], channel: int, number: int, start_ms: int, text: str) -> TimelineRecord:
+    """A text with 300 ms a character."""
+    more = {"utterance_id": f"c/{channel}/{number}", "confidence": 1.0} if kind is Utterance else {}
+    return kind(
+        call_id="c", channel=channel, role=("agent", "customer")[channel], utterance_no=number, start_ms=start_ms,
+        end_ms=start_ms + 300 * len(text), text=text, at_ms=0, **more,
+    )  # fmt: skip
+
+
+def call_of(*records: TimelineRecord) -> list[TimelineRecord]:
+    """A call of one minute."""
+    started = CallStarted(call_id="c", at_ms=0, lane="live", channels=("agent", "customer"))
+    return [started, *records, CallEnded(call_id="c", call_ms=60_000, at_ms=60_000)]
+
+
+def test_at_least_is_the_same_violation_whoever_was_heard_first() -> None:
+    """What the agent says first is finished last, so that the customer's words prove it before."""
+    records = call_of(
+        said(Partial, 0, 0, 0, "您好投诉"),
+        said(Utterance, 1, 0, 300, "您好包过"),
+        said(Utterance, 0, 0, 0, "您好投诉包过"),
+    )
+    seen = [o for o in run(records) if isinstance(o, Violation) and o.rule_id == "two"]
+    assert [o.state for o in seen] == ["provisional", "confirmed"]
+    assert len({o.violation_id for o in seen}) == 1
+    assert confirmed(run(records)) == confirmed(run(without_partials(records)))
+
+
+def test_what_is_counted_leaves_out_what_is_still_being_said() -> None:
+    """A long utterance of the customer, seen early in a partial, does not split the pairs that the agent's make."""
+    parsed = parse({"rules.yaml": "id: pair\nwhen: {repeated: {times: 2, like: [投诉]}}"})
+    assert not parsed.errors
+    book = compile_book(parsed, "test")
+    texts = [said(Utterance, 0, number, 1_000 + 2_000 * number, "投诉") for number in range(4)]
+    last = said(Utterance, 1, 0, 1_500, "投诉" + "嗯" * 30)
+    records = call_of(texts[0], said(Partial, 1, 0, 1_500, "投诉嗯"), *texts[1:], last)
+    assert confirmed(run(records, book)) == confirmed(run(without_partials(records), book))
+
+
+def test_partials_drive_out_no_hit_of_a_long_call() -> None:
+    """Hits are kept up to a number of them; one that is taken back leaves the others where they were."""
+    parsed = parse({"rules.yaml": "id: pair\nwhen: {all: [{said: [投诉]}, {said: [抱歉], within_s: 3}]}"})
+    book = compile_book(parsed, "test")
+    texts = [said(Utterance, 0, number, 10_000 * number, "投诉") for number in range(engine.MAX_HITS)]
+    wrong = [said(kind, 1, 0, 700_000, text) for kind, text in ((Partial, "投诉"), (Utterance, "嗯"))]
+    answer = said(Utterance, 1, 1, 10_000 * engine.KEPT_FIRST + 1_000, "抱歉")
+    records = call_of(*texts, *wrong, answer)
+    assert len(confirmed(run(records, book))) == 1
+    assert confirmed(run(records, book)) == confirmed(run(without_partials(records), book))
 
 
 @settings(max_examples=40, deadline=None)
