@@ -1,15 +1,17 @@
 """How soon rising anger is noticed, and how often calm speakers are accused of it.
 
-Two questions, one answer each in a table:
+Measurement series of speakers with voices, lines and habits of their own: of some, pitch, level, rate and words are
+ramped up from a known moment; the others stay calm, and some of them are loud, fast or high by nature. The detector of
+`processors.inspect.emotion` (own baseline, CUSUM) is compared with thresholds for each utterance without a baseline,
+with the same vocabulary of feeling, set as strictly as they may be to find as many of the rising speakers.
 
-* Measurement series (always): speakers with voices, lines and habits of their own, whose pitch, level, rate and words
-  are ramped up from a known moment, and calm ones, of whom some are loud, fast or high by nature. The detector of
-  `processors.inspect.emotion` (own baseline, CUSUM) is compared with thresholds per utterance without a baseline, set
-  so that they find as many of the rising speakers.
-* Voices (`--voices`): the same ramps spoken by the synthetic voices of `processors.tuning` and measured by the
-  acoustics of `processors.speech`.
+False alarms are counted over two kinds of calm speakers: those who never say an angry word, and those of whose
+sentences one in a hundred is angry by its words but said in a calm voice. Of the first, no detector that listens to
+words alone can accuse anybody: nothing of the kind is said. How often the second happens in real calls is assumed.
 
-Run: `python -m benchmarks.emotion [--calls 400] [--voices]`. It uses a fixed seed and trains nothing.
+    python -m benchmarks.emotion [--calls 200] [--seed 7]
+
+The settings of the detector were chosen with seed 101; other seeds are new speakers to it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from processors.inspect.emotion import EmotionState, observe
+from processors.inspect.emotion import BAD_VALENCE, EmotionState, observe
+from processors.inspect.feeling_words import shipped_words
 from processors.records import Acoustics, EmotionPoint, Utterance
 
 CALM_TEXTS = (
@@ -46,6 +49,8 @@ CALM_UTTERANCES = 15
 RAMP_UTTERANCES = 6
 HIGH_UTTERANCES = 8
 GAP_MS = 4000
+SLIPS = 0.01
+"""Share of angry sentences of calm speakers of the second kind."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,16 @@ def draw_voice(random_: random.Random) -> Voice:
     )
 
 
-def speak(random_: random.Random, voice: Voice, ramp: Ramp | None) -> Iterator[Utterance]:
-    """One side of a call: calm utterances, then the ramp, then its top; `ramp` None stays calm to the end."""
+def speak(random_: random.Random, voice: Voice, ramp: Ramp | None, slips: float = 0.0) -> Iterator[Utterance]:
+    """One side of a call: calm utterances, then the ramp, then its top; `ramp` None stays calm to the end.
+
+    `slips` is the share of angry sentences in a calm voice.
+    """
     start_ms = 0
     for number in range(CALM_UTTERANCES + RAMP_UTTERANCES + HIGH_UTTERANCES):
         share = 0.0 if ramp is None else min(1.0, max(0.0, (number - CALM_UTTERANCES + 1) / RAMP_UTTERANCES))
         up = ramp or Ramp("")
-        angry = random_.random() < up.words * share
+        angry = random_.random() < max(slips, up.words * share)
         text = random_.choice(ANGRY_TEXTS if angry else CALM_TEXTS)
         rate = voice.chars_per_min * (1 + up.rate * share) * (1 + random_.gauss(0, voice.rate_sd))
         pitch_hz = voice.pitch_hz * 2 ** ((up.pitch_st * share + random_.gauss(0, voice.pitch_sd_st)) / 12)
@@ -147,7 +155,7 @@ def points_of(utterances: Sequence[Utterance]) -> list[EmotionPoint]:
 
 
 def threshold(strictness: float) -> Detector:
-    """An utterance is angry when two of pitch, level and rate pass fixed limits, or one of the angry words is said."""
+    """An utterance is angry when two of pitch, level and rate pass fixed limits, or when its words are angry."""
 
     def detect(utterances: Sequence[Utterance]) -> list[bool]:
         found = []
@@ -159,85 +167,102 @@ def threshold(strictness: float) -> Detector:
             loud = acoustics.level_db > -22 + 6 * strictness
             high = (acoustics.pitch_hz or 0.0) > 200 + 50 * strictness
             fast = acoustics.chars_per_min > 270 + 50 * strictness
-            found.append(loud + high + fast >= 2 or utterance.text in ANGRY_TEXTS)
+            found.append(loud + high + fast >= 2 or is_angry(utterance))
         return found
 
     return detect
 
 
-@dataclass(frozen=True)
-class Result:
-    """Of one detector on one ramp."""
+def is_angry(utterance: Utterance) -> bool:
+    """Whether the words are, by the vocabulary and the limit of our own label."""
+    return shipped_words().feel(utterance.text, utterance.role).valence <= BAD_VALENCE
 
-    found: float
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector finds of one ramp; delays are medians from its first utterance."""
+
+    share: float
     delay_utterances: float
     delay_s: float
-    false_per_hour: float
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """False ones: onsets an hour of calls, and the share of speakers with at least one."""
+
+    an_hour: float
     accused: float
-    """Share of calm speakers with at least one false alarm."""
 
 
-def judge(detect: Detector, rising: Sequence[list[Utterance]], calm: Sequence[list[Utterance]]) -> Result:
-    """Delays from the first utterance of the ramp, and onsets of alarms where there is nothing."""
-    delays, seconds, onsets, hours, accused = [], [], 0, 0.0, 0
+def find(detect: Detector, rising: Sequence[list[Utterance]]) -> Found:
+    """What is found of the rising speakers."""
+    delays, seconds = [], []
     for utterances in rising:
         flags = detect(utterances)
         hit = next((n for n in range(CALM_UTTERANCES, len(flags)) if flags[n]), None)
         if hit is not None:
             delays.append(hit - CALM_UTTERANCES)
             seconds.append((utterances[hit].end_ms - utterances[CALM_UTTERANCES].start_ms) / 1000)
+    return Found(
+        share=len(delays) / len(rising),
+        delay_utterances=statistics.median(delays) if delays else float("nan"),
+        delay_s=statistics.median(seconds) if seconds else float("nan"),
+    )
+
+
+def accuse(detect: Detector, calm: Sequence[list[Utterance]]) -> Alarms:
+    """Onsets of alarms where there is nothing."""
+    onsets, hours, accused = 0, 0.0, 0
     for utterances in calm:
         flags = detect(utterances)
         starts = sum(flag and not before for before, flag in zip([False, *flags], flags, strict=False))
         onsets += starts
         accused += starts > 0
         hours += utterances[-1].end_ms / 3_600_000
-    return Result(
-        found=len(delays) / max(1, len(rising)),
-        delay_utterances=statistics.median(delays) if delays else float("nan"),
-        delay_s=statistics.median(seconds) if seconds else float("nan"),
-        false_per_hour=onsets / hours if hours else 0.0,
-        accused=accused / max(1, len(calm)),
-    )
+    return Alarms(onsets / hours, accused / len(calm))
 
 
-def matched_threshold(
-    found: float, rising: Sequence[list[Utterance]], calm: Sequence[list[Utterance]]
-) -> tuple[Detector, Result]:
-    """The strictest fixed thresholds that still find as many rising speakers as `found`."""
-    best = threshold(-3.0), judge(threshold(-3.0), rising, calm)
-    for step in range(-30, 31):
+def matched_threshold(share: float, rising: Sequence[list[Utterance]]) -> Detector:
+    """The strictest fixed thresholds that still find that share of the rising speakers."""
+    for step in range(30, -31, -1):
         detect = threshold(step / 10)
-        result = judge(detect, rising, calm)
-        if result.found >= found - 0.005:
-            best = detect, result
-    return best
+        if find(detect, rising).share >= share - 0.005:
+            return detect
+    return threshold(-3.0)
 
 
 def series(calls: int, seed: int) -> None:
-    """The table over measurement series."""
+    """The table."""
     random_ = random.Random(seed)
-    calm = [list(speak(random_, draw_voice(random_), None)) for _ in range(calls)]
-    print(f"{'ramp':12} {'detector':22} {'found':>6} {'delay':>12} {'false/h':>8} {'accused':>8}")
+    kinds = [[list(speak(random_, draw_voice(random_), None, slips)) for _ in range(calls)] for slips in (0.0, SLIPS)]
+    own = {
+        name: (detect, [accuse(detect, calm) for calm in kinds])
+        for name, detect in (("trend rising", ours), ("label angry", angry))
+    }
+    print(f"{'':58}no angry words     one sentence in {1 / SLIPS:.0f}")
+    alarms = f"{'false/h':>8} {'accused':>8}"
+    print(f"{'ramp':12} {'detector':24} {'found':>5} {'delay':>12} {alarms} {alarms}")
     for ramp in RAMPS:
         rising = [list(speak(random_, draw_voice(random_), ramp)) for _ in range(calls)]
-        mine = judge(ours, rising, calm)
-        rows = [("trend rising", mine), ("label angry", judge(angry, rising, calm))]
-        rows.append(("thresholds, no baseline", matched_threshold(mine.found, rising, calm)[1]))
-        for name, result in rows:
-            print(row(ramp.name, name, result))
+        rows = [(name, find(detect, rising), falsely) for name, (detect, falsely) in own.items()]
+        fixed = matched_threshold(rows[0][1].share, rising)
+        rows.append(("thresholds, no baseline", find(fixed, rising), [accuse(fixed, calm) for calm in kinds]))
+        for name, found, falsely in rows:
+            print(row(ramp.name, name, found, falsely), flush=True)
 
 
-def row(ramp: str, name: str, result: Result) -> str:
+def row(ramp: str, name: str, found: Found, alarms: Sequence[Alarms]) -> str:
     """One line of the table."""
-    delay = f"{result.delay_utterances:.0f} u {result.delay_s:5.1f} s"
-    return f"{ramp:12} {name:22} {result.found:6.2f} {delay:>12} {result.false_per_hour:8.2f} {result.accused:8.2f}"
+    delay = f"{found.delay_utterances:.0f} u {found.delay_s:.1f} s"
+    falsely = " ".join(f"{one.an_hour:8.2f} {one.accused:8.3f}" for one in alarms)
+    return f"{ramp:12} {name:24} {found.share:5.2f} {delay:>12} {falsely}"
 
 
 def main() -> None:
     """Entry."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=400, help="speakers of each kind")
+    parser.add_argument("--calls", type=int, default=200, help="speakers of each kind")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     series(options.calls, options.seed)

@@ -3,8 +3,9 @@
 Arousal comes from pitch, level and rate as robust deviations from the speaker's own first utterances (median and
 median absolute deviation), whose centre then drifts slowly, so that a loud line or a fast talker is nobody's anger.
 Valence comes from the measured sentiment and from a vocabulary. What the other party does counts as well: being left
-in silence and being interrupted raise the tension of the one who suffers it. A two-sided CUSUM on the smoothed tension
-says rising, falling or steady.
+in silence and being interrupted raise the tension of the one who suffers it. A two-sided CUSUM on the tension of each
+utterance says rising, falling or steady; it sums by itself, and smoothed values before it would only come later and err
+together.
 
 Pure: utterances in, points out; partials and clocks are unknown here, and missing acoustics or meaning only make the
 judgement weaker. It does not decide who must be told (`alerts`) nor what breaks a rule (`operators/emotion`).
@@ -36,8 +37,10 @@ LEFT_ALONE_MS: Final = 4000
 """Silence after one's own words from which the other party is felt to be missing."""
 INTERRUPTED_AFTER_MS: Final = 200
 INTERRUPTED_MS: Final = 300
-CUSUM_SLACK: Final = 0.4
-CUSUM_LIMIT: Final = 1.2
+CUSUM_SLACK: Final = 0.5
+"""Half of the shift that is to be found, which is one of the speaker's own deviations."""
+CUSUM_LIMIT: Final = 2.5
+"""For about one false alarm in five hours of calm speakers; see `benchmarks/emotion.py`."""
 TREND_LASTS_MS: Final = 20_000
 """A trend that is not renewed within this call time has become steady."""
 
@@ -275,23 +278,22 @@ def _judge(speaker: Speaker, utterance: Utterance, arousal: float, valence: floa
     """Smooth, detect the trend, name the emotion."""
     length = min(1.0, max(0.25, (utterance.end_ms - utterance.start_ms) / FULL_LENGTH_MS))
     weight = SMOOTHING * length
+    tension = arousal - valence
     arousal = round(speaker.arousal + weight * (arousal - speaker.arousal), 4)
     valence = round(speaker.valence + weight * (valence - speaker.valence), 4)
-    speaker = _detect(replace(speaker, arousal=arousal, valence=valence), utterance.end_ms)
+    speaker = _detect(replace(speaker, arousal=arousal, valence=valence), tension, length, utterance.end_ms)
     return replace(speaker, label=_label(speaker))
 
 
-def _detect(speaker: Speaker, call_ms: int) -> Speaker:
-    """Two-sided CUSUM of tension (arousal less valence) against the level of the last change."""
-    tension = speaker.arousal - speaker.valence
+def _detect(speaker: Speaker, tension: float, weight: float, call_ms: int) -> Speaker:
+    """Two-sided CUSUM of tension (arousal less valence, of one utterance) against the level of the last change."""
     step = tension - speaker.reference
-    up = max(0.0, speaker.up + step - CUSUM_SLACK)
-    down = max(0.0, speaker.down - step - CUSUM_SLACK)
+    up = max(0.0, speaker.up + weight * (step - CUSUM_SLACK))
+    down = max(0.0, speaker.down - weight * (step + CUSUM_SLACK))
     if up > CUSUM_LIMIT or down > CUSUM_LIMIT:
         trend: EmotionTrend = "rising" if up > down else "falling"
-        return replace(
-            speaker, reference=round(tension, 4), up=0.0, down=0.0, trend=trend, trend_until_ms=call_ms + TREND_LASTS_MS
-        )
+        level = round(speaker.arousal - speaker.valence, 4)
+        return replace(speaker, reference=level, up=0.0, down=0.0, trend=trend, trend_until_ms=call_ms + TREND_LASTS_MS)
     trend = speaker.trend if call_ms < speaker.trend_until_ms else "steady"
     return replace(speaker, up=round(up, 4), down=round(down, 4), trend=trend)
 
