@@ -237,6 +237,8 @@ class Likeness:
     def _with_gap(self, heard: Heard, begin: int) -> tuple[int, int] | None:
         """The same with one syllable that was not heard, or one that was only heard, and nothing else wrong."""
         codes, sounds, count = self._codes, heard.sounds, len(self._phrase)
+        if codes[:2] not in sounds[max(0, begin - 1) : begin + 3]:  # most fail here
+            return None
         for first, end in (
             (begin, begin + count + 1),
             (begin - 1, begin + count),

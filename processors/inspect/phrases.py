@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise, product
+from itertools import islice, pairwise, product
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
@@ -24,6 +24,8 @@ from processors.inspect.spoken import Spoken
 
 LEAST_BY_SOUND = 2
 """A single character is found only as it is written: too many others sound the same."""
+LATE, EARLY = ".", ":"
+"""Before a seed in which the third of four syllables is left out, and the second."""
 MAX_VARIANTS = 16
 """Ways of reading one phrase that are looked for; rare combinations of polyphones beyond it are not."""
 
@@ -127,8 +129,10 @@ class Seeds:
                 for character, allowed in zip(phrase, read, strict=True)
             )
             like = Likeness(phrase, read, codes)
-            for place, key in _keys(list(codes)) if len(codes) > 2 else [(0, codes)]:
+            for place, key in _keys(codes) if len(codes) > 2 else [(0, codes)]:
                 self._at.setdefault(key, []).append((like, place, wanted))
+        self._starts = {key.removeprefix(LATE)[:2] for key in self._at if key[0] != EARLY}
+        self._ends = {key[-2:] for key in self._at if key[0] == EARLY}
 
     def find(self, spoken: Spoken) -> Iterator[tuple[int, int, tuple[Wanted, ...]]]:
         """(begin, end, by whom it is wanted) of each phrase that may have been spoken."""
@@ -137,9 +141,10 @@ class Seeds:
             return
         tried: set[tuple[int, int]] = set()
         heard = _heard(spoken)
-        codes = heard.codes()
-        for place, key in chain(_keys(codes), _pairs(codes)):
-            for like, offset, wanted in at.get(key, ()):
+        for place, key in self._keys_of(heard.codes()):
+            if key not in at:
+                continue
+            for like, offset, wanted in at[key]:
                 candidate = id(like), place - offset
                 if candidate in tried:
                     continue
@@ -148,37 +153,44 @@ class Seeds:
                 if span is not None:
                     yield *span, wanted
 
+    def _keys_of(self, codes: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """(place, key) of all seeds in a text; `codes` are those that each syllable may be.
 
-def _keys(codes: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """(place, key) of each three of four neighbours; `codes` are those that each syllable may be."""
+        Most neighbours neither begin nor end a seed, which saves the third. Two syllables are a seed where one of them
+        is in doubt: the others are found without seeds.
+        """
+        starts, ends, count = self._starts, self._ends, len(codes)
+        for place, (a, b) in enumerate(pairwise(codes)):
+            couples = (a + b,) if len(a) == len(b) == 1 else [x + y for x in a for y in b]
+            for couple in couples:
+                if couple in starts:
+                    if len(couples) > 1:
+                        yield place, couple
+                    if place + 2 < count:
+                        for c in codes[place + 2]:
+                            yield place, couple + c
+                    if place + 3 < count:
+                        for d in codes[place + 3]:
+                            yield place, LATE + couple + d
+                if place > 1 and couple in ends:
+                    for first in codes[place - 2]:
+                        yield place - 2, EARLY + first + couple
+
+
+def _keys(codes: str) -> Iterator[tuple[int, str]]:
+    """(place, key) of each three of four neighbours in a phrase."""
     for place in range(len(codes) - 2):
-        a, b, c = codes[place : place + 3]
-        for key in _combined(a, b, c):
-            yield place, key
-        if place + 3 < len(codes):
-            d = codes[place + 3]
-            for key in _combined(a, b, d):
-                yield place, "." + key
-            for key in _combined(a, c, d):
-                yield place, ":" + key
-
-
-def _combined(a: str, b: str, c: str) -> Iterable[str]:
-    if len(a) == len(b) == len(c) == 1:
-        return (a + b + c,)
-    return map("".join, product(a, b, c))
-
-
-def _pairs(codes: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """(place, key) of neighbours of which one is in doubt: the others are found without seeds."""
-    for place, (a, b) in enumerate(pairwise(codes)):
-        if len(a) > 1 or len(b) > 1:
-            for key in product(a, b):
-                yield place, "".join(key)
+        a, b, c, *more = list(codes[place : place + 4])
+        yield place, a + b + c
+        for d in more:
+            yield place, LATE + a + b + d
+            yield place, EARLY + a + c + d
 
 
 def _heard(spoken: Spoken) -> Heard:
     sure, others = spoken.confidences, spoken.alternatives
+    if len(spoken.normal) == len(spoken.text):
+        return Heard.of(spoken.normal, sure, others)
     return Heard.of(
         spoken.normal,
         None if sure is None else [sure[place] for place in spoken.places],
