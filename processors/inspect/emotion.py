@@ -40,7 +40,7 @@ INTERRUPTED_MS: Final = 300
 CUSUM_SLACK: Final = 0.5
 """Half of the shift that is to be found, which is one of the speaker's own deviations."""
 CUSUM_LIMIT: Final = 2.5
-"""For about one false alarm in five hours of calm speakers; see `benchmarks/emotion.py`."""
+"""For one false alarm in some three hours of calm speakers; see `benchmarks/emotion.py`."""
 TREND_LASTS_MS: Final = 20_000
 """A trend that is not renewed within this call time has become steady."""
 
