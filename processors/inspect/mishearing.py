@@ -20,11 +20,11 @@ from typing import Final
 
 from processors.inspect.sounds import SOUNDS, readings, split_syllable
 
-SHARE: Final = 0.5
+SHARE: Final = 0.65
 """Share of the evidence that may be lost."""
 MARGIN: Final = 2.5
 """Nats that have to remain: a short phrase can afford less."""
-MOST: Final = 8.0
+MOST: Final = 10.0
 """Nats that may be lost in all: a word that was clearly heard is no mistake, however long the rest."""
 LEAST_SYLLABLES: Final = 2
 """A shorter phrase has to sound as it is written."""

@@ -13,18 +13,43 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from processors.records import AnyRecord
+from processors.runtime.agents import CRASHED
 from processors.runtime.kafka import make_consumer
 from processors.runtime.settings import Settings
 from processors.runtime.wire import decode
 
 PATIENCE_S = 240.0
 """For anything to happen; only a broken program needs it."""
+MOST_RESTARTS = 3
+
+
+class Process:
+    """A processor as the supervisor keeps it: one that ends itself, to begin again from what it stored, is started."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        self._arguments, self._environment, self._log = arguments, environment, log
+        self._restarts = 0
+        self._child = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as output:
+            return subprocess.Popen(self._arguments, env=self._environment, stdout=output, stderr=output)
+
+    def goes_on(self) -> bool:
+        """Whether it runs; again, when it had crashed on purpose, but not for ever."""
+        if self._child.poll() == CRASHED and self._restarts < MOST_RESTARTS:
+            self._restarts += 1
+            self._child = self._start()
+        return self._child.poll() is None
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self._child.send_signal(signal.SIGKILL)
+        self._child.wait()
 
 
 @contextmanager
-def processor(
-    settings: Settings, name: str, log: Path, *options: str, **environment: str
-) -> Iterator[subprocess.Popen[bytes]]:
+def processor(settings: Settings, name: str, log: Path, *options: str, **environment: str) -> Iterator[Process]:
     """A processor as the supervisor would start it; ends by kill -9. `environment` are settings (asr_model="...")."""
     there = {
         "TINGJIAN_HOME": str(settings.home),
@@ -33,18 +58,11 @@ def processor(
         "TINGJIAN_SENTENCE_ENCODER": "",
         **{f"TINGJIAN_{key.upper()}": value for key, value in environment.items()},
     }
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "processors.cli", "run", name, *options],
-            env={**os.environ, **there},
-            stdout=output,
-            stderr=output,
-        )
+    process = Process([sys.executable, "-m", "processors.cli", "run", name, *options], {**os.environ, **there}, log)
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
 
 
 class Written:
@@ -63,11 +81,11 @@ class Written:
                     record = decode(message.value())
                     self.records.setdefault(record.call_id, []).append(record)
 
-    def wait(self, enough: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    def wait(self, enough: Callable[[], bool], process: Process, log: Path) -> None:
         """Read until it is enough. AssertionError with the end of the log when it is never."""
         limit = time.monotonic() + PATIENCE_S
         while not enough():
-            assert time.monotonic() < limit and process.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < limit and process.goes_on(), log.read_text()[-3000:]
             self.read(0.25)
 
     def close(self) -> None:

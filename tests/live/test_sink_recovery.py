@@ -122,7 +122,7 @@ def test_killed_while_it_inserts_sink_has_every_row_once(kafka: Settings, tmp_pa
             begun, limit = until, time.monotonic() + PATIENCE_S
             if share < 1.0:
                 while _count(port) <= seen:  # the next batch may be under way, its offsets are not committed
-                    assert time.monotonic() < limit and process.poll() is None, log.read_text()[-3000:]
+                    assert time.monotonic() < limit and process.goes_on(), log.read_text()[-3000:]
                     time.sleep(0.02)
                 continue
             assert wait_until_stored(settings, PATIENCE_S), log.read_text()[-3000:]
