@@ -7,7 +7,7 @@ A story is a YAML document in tests/stories. Its call is written like an example
     violations  RULE START found SECOND: exactly those that stand at the end
     meanwhile   RULE STATE SECOND: what was provisional or retracted on the way
     alerts      RULE SECOND, with "retracted" behind it when it is taken back; an emotion has the rule "emotion"
-    points      of the final scorecard; `fatal` when it has failed
+    points      of the final scorecard, 100 when it tells none; `fatal` when it has failed
     emotion     labels of a role, each once, in the order in which they came
     missed      steps that the flow of the call misses
 """
@@ -67,7 +67,8 @@ def test_story_ends_with_what_it_tells(story: Story, book: RuleBook) -> None:
     assert {one.state for one in stands} <= {"confirmed"}
 
     card = [one for one in outputs if isinstance(one, Scorecard)][-1]
-    assert (card.state, card.points, card.fatal) == ("final", story.get("points", 0), story.get("fatal", False))
+    assert (card.state, card.points, card.fatal) == ("final", story.get("points", 100), story.get("fatal", False))
+    assert card.scheme == story["scenario"]
     proofs = {violation_id for item in card.items for violation_id in item.violation_ids}
     assert {one.violation_id for one in stands if one.points or one.fatal} <= proofs
 

@@ -126,11 +126,13 @@ def print_verdicts(console: Console, wall: Wall, expectations: Sequence[Expectat
     """Expected against found; whether all is right."""
     names = {found.rule_id: found.rule_name or found.rule_id for found in wall.violations.values()}
     verdicts = compare(expectations, wall.confirmed())
-    table = Table("", "call", "found", "missing", "unexpected")
+    table = Table("", "call", "found", "missing", "unexpected", "score")
     for verdict in verdicts:
         columns = (verdict.found, verdict.missing, verdict.unexpected)
         cells = [", ".join(names.get(rule, rule) for rule in rules) for rules in columns]
-        table.add_row("[green]✓[/]" if verdict.right else "[red]✗[/]", verdict.call_id, *cells)
+        call = wall.calls.get(verdict.call_id)
+        score = "" if call is None or call.points is None else f"{call.points:g}"
+        table.add_row("[green]✓[/]" if verdict.right else "[red]✗[/]", verdict.call_id, *cells, score)
     console.print(table)
     middle, slow = wall.latency_ms(0.5), wall.latency_ms(0.99)
     if middle is not None and slow is not None:

@@ -94,20 +94,22 @@ def check(folder: Folder, as_json: AsJson = False) -> None:
 @app.command()
 def test(
     folder: Folder,
-    rule: Annotated[str, typer.Option(help="Only the examples of this rule.")] = "",
+    rule: Annotated[str, typer.Option(help="Only the examples of this rule, flow or scheme.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Run the examples of all rules through the engine. Exit 1 when one does not do what it promises."""
+    """Run all examples through the engine. Exit 1 when one does not do what it promises."""
     from processors.inspect.rule_files import shown
     from processors.inspect.trial import run_examples
 
     book = _compiled(folder)
-    outcomes = [outcome for outcome in run_examples(book) if rule in ("", outcome.rule_id)]
-    if rule and book.rule(rule) is None:
+    names = [one.rule.rule_id for one in book.rules if not one.hidden]
+    names += [flow.flow_id for flow in book.flows] + [scheme.scheme_id for scheme in book.schemes]
+    if rule and rule not in names:
         from processors.inspect.reader import nearest
 
-        print(f"no rule '{rule}' in {folder}; {nearest(rule, book.by_id)}", file=sys.stderr)
-        raise typer.Exit(2)
+        hint = nearest(rule, names)
+        raise UserError(f"no rule, flow or scheme '{rule}' in {folder}{f'; {hint}' if hint else ''}", 2)
+    outcomes = [outcome for outcome in run_examples(book) if rule in ("", outcome.rule_id)]
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if as_json:
         rows = [{"rule_id": o.rule_id, "example": o.number, "passed": o.passed, "message": o.message} for o in outcomes]

@@ -49,7 +49,7 @@ MEASURES: Final = (
     "level_db", "pitch_hz", "pitch_st", "pitch_range_st", "chars_per_min", "confidence", "sentiment", "intents",
     "voiceprint",
 )  # fmt: skip
-KEYS: Final = ("says", "hit", "scenario", "queue", "team", "direction", "attributes", "name")
+KEYS: Final = ("says", "scenario", "queue", "team", "direction", "attributes", "name")
 DIRECTIONS: Final[tuple[Direction, ...]] = ("inbound", "outbound", "internal", "unknown")
 _TIME = r"(\d{1,6}(?:\.\d{1,3})?)"
 _SPAN = re.compile(rf"{_TIME}(?:-{_TIME})?")
@@ -99,14 +99,46 @@ def read_examples(
     node: Node, reader: Reader, from_ms: int | None = None, until_ms: int | None = None
 ) -> tuple[Example, ...]:
     """The examples of a rule that takes effect between the two times."""
-    at_ms = from_ms if from_ms is not None else AT_MS if until_ms is None else until_ms - 86_400_000
-    made = [_example(item, reader, at_ms) for item in reader.items(node, "'examples'")]
+    at_ms = _begins(from_ms, until_ms)
+    made = [
+        _example(item, reader, at_ms, reader.mapping(item, "an example", (*KEYS, "hit"), ("says", "hit")))
+        for item in reader.items(node, "'examples'")
+    ]
     return tuple(example for example in made if example is not None)
 
 
-def _example(node: Node, reader: Reader, at_ms: int) -> Example | None:
-    found = reader.mapping(node, "an example", KEYS, ("says", "hit"))
-    if "says" not in found or "hit" not in found:
+def read_calls(
+    node: Node,
+    reader: Reader,
+    of: str,
+    promises: Sequence[str],
+    needed: Sequence[str] = (),
+    from_ms: int | None = None,
+    until_ms: int | None = None,
+) -> list[tuple[Example, dict[str, Node]]]:
+    """Examples that promise something else than `hit`: each call, and what stands beside it, not read yet.
+
+    `of` is what they are examples of; `needed` are the promises that each must make.
+    """
+    at_ms = _begins(from_ms, until_ms)
+    made = []
+    for item in reader.items(node, "'examples'"):
+        found = reader.mapping(item, f"an example of a {of}", (*KEYS, *promises), ("says", *needed))
+        call = _example(item, reader, at_ms, found, promised=needed)
+        if call is not None:
+            made.append((call, found))
+    return made
+
+
+def _begins(from_ms: int | None, until_ms: int | None) -> int:
+    """When the call of an example begins: while what it proves is in effect."""
+    return from_ms if from_ms is not None else AT_MS if until_ms is None else until_ms - 86_400_000
+
+
+def _example(
+    node: Node, reader: Reader, at_ms: int, found: dict[str, Node], promised: Sequence[str] = ("hit",)
+) -> Example | None:
+    if "says" not in found or any(name not in found for name in promised):
         return None
     before = len(reader.problems)
     script = _Script()
@@ -124,7 +156,7 @@ def _example(node: Node, reader: Reader, at_ms: int) -> Example | None:
             reader.problem(found["says"], f"a hold begins at {start_ms / 1000:g} s, while the call is on hold")
     if 0 <= script.end_ms < max((end for _, end in script.holds), default=0):
         reader.problem(found["says"], "the call ends before its last hold does")
-    hit = _hit(found["hit"], reader)
+    hit = _hit(found["hit"], reader) if "hit" in found else False
     end_ms = script.end_ms if script.end_ms >= 0 else last_ms + TRAILING_MS
     if not isinstance(hit, bool) and hit[-1:] and hit[-1] * 1000 > end_ms:
         reader.problem(found["hit"], f"'hit' is at {hit[-1]:g} s, but the call ends at {end_ms / 1000:g} s")

@@ -26,7 +26,7 @@ from typing import Any, Final
 import yaml
 
 from processors.inspect.conditions import ConditionReader
-from processors.inspect.examples import Example, read_examples
+from processors.inspect.examples import Example, read_calls
 from processors.inspect.flow import END, Branch, Flow, Step
 from processors.inspect.language import MAX_POINTS, SEVERITIES, Scope, read_scope
 from processors.inspect.operators.attribute import Attribute
@@ -244,28 +244,22 @@ def _ways_on(step: Step) -> list[str]:
 
 def _examples(node: Node, flow: _Flow) -> tuple[FlowExample, ...]:
     """Examples are written as those of rules, with `done` and `missed` instead of `hit`."""
-    reader = flow.reader
-    made: list[FlowExample] = []
-    for item in reader.items(node, "'examples'"):
-        expected: dict[str, tuple[str, ...]] = {"done": (), "missed": ()}
-        pairs = []
-        for key, value in item.value if isinstance(item, yaml.MappingNode) else []:
-            if scalar(key) in expected:
-                if value.value:
-                    expected[scalar(key)] = reader.texts(value, f"'{scalar(key)}'", longest=80)
-                    _check_names(value, flow.names, "", reader)
-            elif scalar(key) == "hit":
-                reader.problem(key, "an example of a flow has no 'hit'", "say which steps are 'done' and 'missed'")
-            else:
-                pairs.append((key, value))
-        if isinstance(item, yaml.MappingNode):
-            marks = item.start_mark, item.end_mark
-            pairs.append((yaml.ScalarNode("", "hit", *marks), yaml.ScalarNode("", "false", *marks)))
-            item = yaml.MappingNode("", pairs, *marks)
-        listed = yaml.SequenceNode("", [item], item.start_mark, item.end_mark)
-        calls = read_examples(listed, reader, flow.scope.from_ms, flow.scope.until_ms)
-        made += [FlowExample(call, expected["done"], expected["missed"]) for call in calls]
+    reader, scope = flow.reader, flow.scope
+    made = []
+    calls = read_calls(node, reader, "flow", ("done", "missed"), from_ms=scope.from_ms, until_ms=scope.until_ms)
+    for call, found in calls:
+        done, missed = (_promised(found[key], key, flow) if key in found else () for key in ("done", "missed"))
+        made.append(FlowExample(call, done, missed))
     return tuple(made)
+
+
+def _promised(node: Node, key: str, flow: _Flow) -> tuple[str, ...]:
+    """Steps of the flow; none is a promise, too."""
+    if isinstance(node, yaml.SequenceNode) and not node.value:
+        return ()
+    names = flow.reader.texts(node, f"'{key}'", longest=80)
+    _check_names(node, flow.names, "", flow.reader)
+    return names
 
 
 def _plain(node: Node) -> Any:

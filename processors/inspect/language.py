@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, get_args
@@ -60,6 +60,14 @@ class Scope:
             and (self.from_ms is None or at_ms >= self.from_ms)
             and (self.until_ms is None or at_ms < self.until_ms)
         )
+
+    def meets(self, other: Scope) -> bool:
+        """Whether some call may be in both, whatever its time."""
+        pairs = (
+            (self.scenario, other.scenario), (self.queue, other.queue), (self.team, other.team),
+            (self.direction, other.direction),
+        )  # fmt: skip
+        return all(not mine or not theirs or set(mine) & set(theirs) for mine, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +317,27 @@ def _check_counted(parsed: ParsedRules, counted: list[tuple[str, Place]]) -> Non
             message = f"the scheme '{scheme.scheme_id}' never applies: '{earlier.scheme_id}' has the same scope"
             place = scheme.place
             parsed.problems.append(Problem(place.file, place.line, place.column, message, "give one of them a scope"))
+    if not parsed.errors:
+        parsed.problems += _uncounted(parsed)
+
+
+def _uncounted(parsed: ParsedRules) -> Iterator[Problem]:
+    """Rules and steps that cost points, in calls that a scheme scores, and that no scheme counts."""
+    counted = {
+        rule for scheme in parsed.schemes for dimension in scheme.dimensions for item in dimension.items
+        for rule in item.rules
+    }  # fmt: skip
+    costly = [(rule.rule_id, rule.scope, rule.place) for rule in parsed.rules if rule.points or rule.fatal]
+    costly += [
+        (f"{flow.flow_id}/{step.step_id}", flow.scope, flow.place)
+        for flow in parsed.flows for step in flow.steps if step.points or step.fatal
+    ]  # fmt: skip
+    for name, scope, place in costly:
+        scheme = next((one for one in parsed.schemes if one.scope.meets(scope)), None)
+        if scheme is not None and name not in counted:
+            message = f"'{name}' costs nothing: it has points, but no scheme counts it"
+            hint = f"put it into an item of the scheme '{scheme.scheme_id}'"
+            yield Problem(place.file, place.line, place.column, message, hint, warning=True)
 
 
 def _circle(start: str, speaks_of: Mapping[str, set[str]], settled: set[str]) -> list[str]:

@@ -11,6 +11,8 @@
         items:
           - {id: promise, name: 承诺下款, rules: [guaranteed-approval], fatal: true}
           - {id: manners, name: 服务用语, rules: [impatient, blaming], points: -2, times: 3}
+    examples:
+      - {scenario: loan-sales, says: ["agent 12.0 我们保证下款"], points: 0, fatal: true}
 
 It checks what is written; whether the rules exist is checked with those of all files (`mentions` of the reader).
 """
@@ -21,13 +23,15 @@ from typing import Final
 
 import yaml
 
+from processors.inspect.examples import read_calls
 from processors.inspect.language import MAX_POINTS, Scope, read_scope
 from processors.inspect.operators.attribute import Attribute
 from processors.inspect.reader import Node, Reader, clip, read_id
-from processors.inspect.schemes import Dimension, Item, Scheme
+from processors.inspect.schemes import Dimension, Item, Scheme, SchemeExample
 
 SCHEME_KEYS: Final = (
-    *("scheme", "name", "scope", "start", "least", "most", "fatal_points", "normalise_to", "dimensions", "items"),
+    *("scheme", "name", "scope", "start", "least", "most", "fatal_points", "normalise_to"),
+    *("dimensions", "items", "examples"),
 )
 DIMENSION_KEYS: Final = ("id", "name", "items", "least", "most")
 ITEM_KEYS: Final = (
@@ -66,7 +70,20 @@ def read_scheme(node: Node, reader: Reader) -> Scheme | None:
         fatal_points=_points(found, "fatal_points", reader, shipped.fatal_points),
         normalise_to=normalise_to,
         dimensions=tuple(dimensions),
+        examples=_examples(found["examples"], reader) if "examples" in found else (),
         place=reader.place(found["scheme"]),
+    )
+
+
+def _examples(node: Node, reader: Reader) -> tuple[SchemeExample, ...]:
+    """Examples are written as those of rules, with `points`, and `fatal` where the call fails, instead of `hit`."""
+    return tuple(
+        SchemeExample(
+            call,
+            _points(found, "points", reader, 0.0),
+            reader.flag(found["fatal"], "'fatal'") if "fatal" in found else False,
+        )
+        for call, found in read_calls(node, reader, "scheme", ("points", "fatal"), ("points",))
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from processors.inspect.examples import Example
 from processors.inspect.language import Scope
 from processors.inspect.operators.attribute import holds
 from processors.inspect.operators.base import Call
@@ -53,6 +54,15 @@ class Dimension:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemeExample:
+    """A small call, and the final score that the scheme must give it."""
+
+    call: Example
+    points: float
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Scheme:
     """A scoring scheme."""
 
@@ -68,16 +78,29 @@ class Scheme:
     normalise_to: float | None = None
     """Rescale the reached share of the applicable full marks to this; `start` does not count then."""
     dimensions: tuple[Dimension, ...] = ()
+    examples: tuple[SchemeExample, ...] = ()
     place: Place = Place("", 1, 1)  # noqa: RUF009  (frozen)
     """Where it is written."""
 
 
 def scheme_for(schemes: Iterable[Scheme], call: Call) -> Scheme | None:
-    """The first scheme whose scope covers `call`."""
-    for scheme in schemes:
-        if scheme.scope.covers(call.scenario, call.queue, call.team_id, call.direction, call.at_ms):
-            return scheme
-    return None
+    """The scheme that is made for `call`: of those whose scope covers it the one that says most about it, of equals
+    the first. So the order of files does not matter, and a call without a scenario has the scheme for all."""
+    fitting = [
+        scheme for scheme in schemes
+        if scheme.scope.covers(call.scenario, call.queue, call.team_id, call.direction, call.at_ms)
+    ]  # fmt: skip
+    return max(fitting, key=lambda scheme: _said_about(scheme.scope, call), default=None)
+
+
+def _said_about(scope: Scope, call: Call) -> int:
+    """How many words of a scope that covers the call are about this call; those that it does not know count against."""
+    pairs = (
+        (scope.scenario, call.scenario), (scope.queue, call.queue), (scope.team, call.team_id),
+        (scope.direction, call.direction),
+    )  # fmt: skip
+    known = sum(1 if has in wanted else -1 for wanted, has in pairs if wanted)
+    return known + (scope.from_ms is not None) + (scope.until_ms is not None)
 
 
 def applicable(item: Item, call: Call) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the examples of rules through the engine and compares what they find with what they promise.
+"""Runs the examples of rules, flows and schemes through the engine and compares what they find with what they promise.
 
 The examples are calls like any others: the whole rule set judges them, and what stands at the end counts for the rule
 that the example belongs to.
@@ -16,10 +16,13 @@ from processors.inspect.examples import Example, timeline
 from processors.inspect.flow_files import FlowExample
 from processors.inspect.language import mentioned
 from processors.inspect.operators.base import Encoder, TimelineRecord
+from processors.inspect.schemes import Scheme, SchemeExample
 from processors.inspect.state import CallState
-from processors.records import FlowProgress, Violation
+from processors.records import FlowProgress, Scorecard, Violation
 
 TOLERANCE_MS: Final = 500
+SAME_POINTS: Final = 0.005
+"""Scores have two decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ def run_examples(book: RuleBook) -> list[Outcome]:
             for flow in book.flows
             for number, example in enumerate(flow.examples, 1)
         ),
+        *(
+            run_scheme_example(book, scheme, number, example)
+            for scheme in book.schemes
+            for number, example in enumerate(scheme.examples, 1)
+        ),
     ]
 
 
@@ -87,6 +95,23 @@ def run_flow_example(book: RuleBook, flow_id: str, number: int, example: FlowExa
     wrong = [f"missed {', '.join(sorted(missed)) or 'nothing'}"] if missed != set(example.missed) else []
     wrong += [f"not done {', '.join(sorted(undone))}"] if undone else []
     return Outcome(flow_id, number, example.call, found, "; ".join(wrong))
+
+
+def run_scheme_example(book: RuleBook, scheme: Scheme, number: int, example: SchemeExample) -> Outcome:
+    """One example of one scheme: this scheme scores the call, and gives the promised points."""
+    counted = [rule for dimension in scheme.dimensions for item in dimension.items for rule in item.rules]
+    outputs = replay(book, timeline(example.call, encoder=_encoder(book, counted)))
+    found = tuple(standing(outputs))
+    card = next(one for one in reversed(outputs) if isinstance(one, Scorecard))
+    message = ""
+    if card.scheme != scheme.scheme_id:
+        message = f"the scheme '{card.scheme}' scores this call" if card.scheme else "no scheme scores this call"
+    elif abs(card.points - example.points) >= SAME_POINTS or card.fatal != example.fatal:
+        lines = [f"{item.item_id} {item.points:+g}" for item in card.items if item.points or item.fatal]
+        scored = f"{card.points:g}{' (fatal)' if card.fatal else ''}"
+        promised = f"{example.points:g}{' (fatal)' if example.fatal else ''}"
+        message = f"scores {scored}, should be {promised}: {', '.join(lines) or 'no item was hit'}"
+    return Outcome(scheme.scheme_id, number, example.call, found, message)
 
 
 def run_example(book: RuleBook, compiled: CompiledRule, number: int, example: Example) -> Outcome:

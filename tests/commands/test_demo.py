@@ -81,6 +81,7 @@ def test_verdicts_as_expected_are_ticked() -> None:
 
     assert print_verdicts(Console(file=out, width=160), wall, EXPECTED) is True
     assert "✓" in out.getvalue() and "✗" not in out.getvalue() and "承诺下款" in out.getvalue()
+    assert "85" in out.getvalue()
 
 
 def test_a_missing_violation_is_crossed() -> None:

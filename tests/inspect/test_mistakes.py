@@ -138,7 +138,7 @@ WRITTEN: dict[str, tuple[str | bytes, int, int, str, str]] = {
     "a skip by a later step": (flow("{id: a, when: {said: [x]}, skip_when_missed: [b]}"), 3, 51, "no step 'b' before", ""),
     "a misspelt key of a step": (flow("{id: a, wen: {said: [x]}}"), 3, 13, "'wen'", "'when'"),
     "an example of a flow with hit": (
-        flow("{id: a, when: {said: [x]}}") + "examples: [{says: ['agent 1 x'], hit: true}]\n", 6, 34, "no 'hit'", "'done'"),
+        flow("{id: a, when: {said: [x]}}") + "examples: [{says: ['agent 1 x'], hit: true}]\n", 6, 34, "an example of a flow has no key 'hit'", "done, missed"),
     "an example with an unknown step": (
         flow("{id: a, when: {said: [x]}}") + "examples: [{says: ['agent 1 x'], missed: [bb]}]\n", 6, 43, "no step 'bb'", "'b'"),
     "a flow without steps": ("flow: f\n", 1, 1, "needs 'steps'", ""),

@@ -10,8 +10,10 @@ import pytest
 from processors.inspect.book import compile_book
 from processors.inspect.engine import dump_state, load_state, step
 from processors.inspect.language import parse
+from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.inspect.schemes import Scheme, scheme_for
 from processors.inspect.scorecard import Moment, Standing, score, stand
+from processors.inspect.trial import run_examples
 from processors.records import CallMetrics, Coverage, Scorecard, Violation
 from tests.inspect.measuring import start as begin
 from tests.inspect.timeline import ended, heard, said, started, tick
@@ -152,6 +154,15 @@ def test_the_first_scheme_whose_scope_covers_the_call() -> None:
     assert scheme_for([service], CALL) is None
 
 
+def test_the_scheme_that_says_most_about_a_call_scores_it_wherever_it_is_written() -> None:
+    every = scheme("scheme: every\nitems: [{id: i, rules: [rude]}]\n")
+    sales, queue = scheme(), scheme(SCHEME.replace("[loan-sales]", "[loan-sales], queue: [vip]"))
+    assert scheme_for([every, sales, queue], replace(CALL, queue="vip")) == queue
+    assert scheme_for([every, queue, sales], replace(CALL, queue="other")) == sales
+    assert scheme_for([sales, every], replace(CALL, scenario="")) == every
+    assert scheme_for([sales], replace(CALL, scenario="")) == sales
+
+
 def violation(name: str, state: str) -> Violation:
     return Violation(
         violation_id=name, call_id="c", rule_id="r", rule_version="", ruleset_version="", state=state, severity="low",  # type: ignore[arg-type]
@@ -218,3 +229,63 @@ def test_a_call_without_any_hit_has_a_final_card() -> None:
 def test_what_is_wrong_is_said_with_its_place(old: str, new: str, message: str) -> None:
     parsed = parse({"a.yaml": RULES, "b.yaml": SCHEME.replace(old, new, 1)})
     assert any(message in str(problem) and problem.file == "b.yaml" for problem in parsed.errors), parsed.errors
+
+
+COSTLY = """id: new
+points: -3
+scope: {scenario: [SCENARIO]}
+when: {said: [甲]}
+examples: [{says: [agent 1 甲], hit: true}]
+"""
+
+
+def test_a_rule_that_costs_points_and_is_counted_by_no_scheme_is_warned_of() -> None:
+    """Only where a scheme scores its calls; a warning, since somebody may mean it."""
+    counted = {"a.yaml": RULES, "b.yaml": SCHEME.replace("impatient", "thanks").replace("deadly", "rude")}
+    counted["b.yaml"] = counted["b.yaml"].replace("[complaint]", "[promise]")
+    for scenario, warned in (("loan-sales", ["new"]), ("service", [])):
+        problems = parse({**counted, "c.yaml": COSTLY.replace("SCENARIO", scenario)}).problems
+        assert [p.message.split("'")[1] for p in problems] == warned
+        assert all(p.warning and (p.file, p.line) == ("c.yaml", 1) for p in problems)
+
+
+def test_the_shipped_schemes_count_each_rule_that_costs_points_in_their_calls() -> None:
+    parsed = parse(read_rule_files(shipped_folder()))
+    costly = [rule for rule in parsed.rules if rule.points or rule.fatal]
+    for one in parsed.schemes:
+        counted = {rule for dimension in one.dimensions for item in dimension.items for rule in item.rules}
+        missing = [rule.rule_id for rule in costly if rule.scope.meets(one.scope) and rule.rule_id not in counted]
+        assert missing == [], one.scheme_id
+        assert len(one.examples) >= 4 and any(each.fatal for each in one.examples)
+
+
+EXAMPLES = """examples:
+  - {scenario: loan-sales, says: [agent 1 包过], points: POINTS}
+  - {scenario: loan-sales, says: [agent 1 好], points: 100}
+  - {scenario: other, says: [agent 1 好], points: 100}
+"""
+
+
+def test_examples_of_a_scheme_promise_the_final_score() -> None:
+    text = SCHEME.replace("impatient", "thanks").replace("deadly", "rude").replace("[complaint]", "[promise]")
+    for points, message in (("88", ""), ("90", "scores 88, should be 90: promise -12")):
+        parsed = parse({"a.yaml": RULES, "b.yaml": text + EXAMPLES.replace("POINTS", points)})
+        assert not parsed.errors, parsed.errors
+        outcomes = [one for one in run_examples(compile_book(parsed, "test")) if one.rule_id == "sales"]
+        assert [one.message for one in outcomes] == [message, "", "no scheme scores this call"]
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        ("{says: [agent 1 x]}", "an example of a scheme needs 'points'"),
+        ("{says: [agent 1 x], points: full}", "'points' must be a number"),
+        ("{says: [agent 1 x], hit: true, points: 3}", "an example of a scheme has no key 'hit'"),
+        ("{says: [agent 1 x], points: 3, fatal: 1}", "'fatal' must be true or false"),
+    ],
+)
+def test_what_is_wrong_in_an_example_of_a_scheme_is_said(example: str, message: str) -> None:
+    parsed = parse(
+        {"a.yaml": RULES, "b.yaml": f"scheme: s\nitems: [{{id: i, rules: [rude]}}]\nexamples: [{example}]\n"}
+    )
+    assert [problem.message for problem in parsed.errors if message in problem.message], parsed.errors
