@@ -160,84 +160,84 @@ def _doubts() -> list[float]:
     return [doubt(hundredth / 100) for hundredth in range(101)]
 
 
-@dataclass(frozen=True, slots=True)
 class Heard:
-    """A normal text with the doubt about each of its characters, and what they may have been instead."""
+    """A normal text, with what each of its characters sounds like and may have been instead."""
 
-    text: str
-    sounds: str
-    doubts: Sequence[float]
-    others: Sequence[tuple[str, ...]]
-    """Alternatives of each character that sound otherwise."""
+    __slots__ = ("_alternatives", "_confidences", "codes", "sounds", "text")
 
-    @classmethod
-    def of(cls, text: str, confidences: Sequence[float] | None, alternatives: Sequence[str] | None) -> Heard:
+    def __init__(self, text: str, confidences: Sequence[float] | None, alternatives: Sequence[str] | None) -> None:
         """`text` is normal. Confidences are 0 to 1; None when they, or the alternatives, are not known."""
-        table, sounds = _doubts(), text.translate(SOUNDS)
-        others: list[tuple[str, ...]] = [()] * len(text)
-        for place, signs in enumerate(alternatives or ()):
-            if signs:
-                others[place] = sounding_otherwise(text[place], signs)
-        if confidences is None:
-            return cls(text, sounds, [table[int(100 * UNKNOWN_CONFIDENCE)]] * len(text), others)
-        return cls(text, sounds, [table[min(100, max(0, int(100 * one)))] for one in confidences], others)
+        self.text = text
+        self.sounds = text.translate(SOUNDS)
+        self.codes = list(map(_codes, text))
+        """Of each character: what it may be, as heard in all its readings, then the likeliest others."""
+        self._confidences, self._alternatives = confidences, alternatives
+        if alternatives is not None:
+            for place, signs in enumerate(alternatives):
+                if signs:
+                    self.codes[place] = _codes(text[place], signs)
 
-    def codes(self) -> list[str]:
-        """For each character the codes of what it may be: as heard, in all its readings, then the likeliest others."""
-        return [_codes(character, others[:SEEDED]) for character, others in zip(self.text, self.others, strict=True)]
+    def others(self, place: int) -> tuple[str, ...]:
+        """Alternatives of a character that sound otherwise."""
+        signs = "" if self._alternatives is None else self._alternatives[place]
+        return sounding_otherwise(self.text[place], signs) if signs else ()
+
+    def doubt(self, place: int) -> float:
+        """Logarithm of the odds that a character was heard rightly."""
+        confidence = UNKNOWN_CONFIDENCE if self._confidences is None else self._confidences[place]
+        return _doubts()[min(100, max(0, int(100 * confidence)))]
 
 
 @lru_cache(maxsize=1 << 16)
-def _codes(character: str, others: tuple[str, ...]) -> str:
-    found = (SOUNDS.code(sound) for sign in (character, *others) for sound in readings(sign))
-    return "".join(dict.fromkeys(found)) or character
+def _codes(character: str, alternatives: str = "") -> str:
+    signs = (character, *sounding_otherwise(character, alternatives)[:SEEDED])
+    return "".join(dict.fromkeys(SOUNDS.code(sound) for sign in signs for sound in readings(sign))) or character
 
 
 class Likeness:
     """A phrase, ready to be weighed against stretches of a text."""
 
-    __slots__ = ("_codes", "_evidence", "_phrase", "_readings")
+    __slots__ = ("_begin", "_codes", "_end", "_evidence", "_most", "_syllables")
 
     def __init__(self, phrase: str, spoken: Sequence[Readings], codes: str) -> None:
         """`spoken` are the readings of each character, the usual one first; `codes` those of `sounds.SOUNDS`."""
-        self._phrase = phrase
-        self._readings = tuple(spoken)
-        self._codes = codes
+        self._codes, self._begin, self._end = codes, codes[:2], codes[-2:]
         self._evidence = [evidence(one[0]) for one in spoken]
+        self._syllables = list(zip(phrase, spoken, self._evidence, strict=True))
+        self._most = _bearable(sum(self._evidence))
 
     def within(self, heard: Heard, begin: int) -> tuple[int, int] | None:
         """Where the phrase is, if it is at `begin`, or begins or ends there with one syllable more or less."""
-        count = len(self._phrase)
+        count = len(self._codes)
         if 0 <= begin <= len(heard.text) - count and self.loss(heard, begin) is not None:
             return begin, begin + count
         return self._with_gap(heard, begin) if count >= LEAST_FOR_GAPS else None
 
     def loss(self, heard: Heard, begin: int) -> float | None:
         """What is lost when the phrase begins at `begin`, which must be in the text; None when it is too much."""
-        text, lost, agreed = heard.text, 0.0, 0.0
-        place = begin
-        for character, spoken, weight in zip(self._phrase, self._readings, self._evidence, strict=True):
-            if text[place] == character or not (unlike := unlikeness(spoken, text[place])):
+        lost, agreed = 0.0, 0.0
+        stretch = heard.text[begin : begin + len(self._syllables)]
+        for place, (other, (character, spoken, weight)) in enumerate(zip(stretch, self._syllables, strict=True), begin):
+            if other == character or not (unlike := unlikeness(spoken, other)):
                 agreed += weight
-            else:
-                others = heard.others[place]
-                if others:
-                    known = instead(spoken, others)
-                    if known is None:
-                        unlike += _rank_losses()[-1]
-                    else:  # that one of so many others is the wanted one speaks for the phrase, too
-                        unlike = known
-                        agreed += max(0.0, weight - math.log(len(others)))
-                lost += max(LEAST_LOSS, unlike + heard.doubts[place])
-                if lost > MOST:
-                    return None
-            place += 1
-        return lost if lost <= SHARE * agreed - MARGIN else None
+                continue
+            others = heard.others(place)
+            if others:
+                known = instead(spoken, others)
+                if known is None:
+                    unlike += _rank_losses()[-1]
+                else:  # that one of so many others is the wanted one speaks for the phrase, too
+                    unlike = known
+                    agreed += max(0.0, weight - math.log(len(others)))
+            lost += max(LEAST_LOSS, unlike + heard.doubt(place))
+            if lost > self._most:  # even if all the rest agrees
+                return None
+        return lost if lost <= _bearable(agreed) else None
 
     def _with_gap(self, heard: Heard, begin: int) -> tuple[int, int] | None:
         """The same with one syllable that was not heard, or one that was only heard, and nothing else wrong."""
-        codes, sounds, count = self._codes, heard.sounds, len(self._phrase)
-        if codes[:2] not in sounds[max(0, begin - 1) : begin + 3]:  # most fail here
+        codes, sounds, count = self._codes, heard.sounds, len(self._codes)
+        if sounds.find(self._begin, max(0, begin - 1), begin + 3) < 0:  # most fail here
             return None
         for first, end in (
             (begin, begin + count + 1),
@@ -247,7 +247,7 @@ class Likeness:
         ):
             if first < 0 or end > len(sounds):
                 continue
-            if not (sounds.startswith(codes[:2], first) and sounds.endswith(codes[-2:], first, end)):
+            if not (sounds.startswith(self._begin, first) and sounds.endswith(self._end, first, end)):
                 continue
             stretch = sounds[first:end]
             pairs = enumerate(zip(codes, stretch, strict=False))
@@ -255,8 +255,13 @@ class Likeness:
             added = len(stretch) > count
             if codes[head if added else head + 1 :] != stretch[head + 1 if added else head :]:
                 continue
-            lost = ADDED + heard.doubts[first + head] if added else MISSING
+            lost = ADDED + heard.doubt(first + head) if added else MISSING
             agreed = sum(self._evidence) - (0.0 if added else self._evidence[head])
-            if lost <= min(MOST, SHARE * agreed - MARGIN):
+            if lost <= _bearable(agreed):
                 return first, end
         return None
+
+
+def _bearable(agreed: float) -> float:
+    """Nats that may be lost where so many speak for the phrase."""
+    return min(MOST, SHARE * agreed - MARGIN)

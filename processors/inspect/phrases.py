@@ -10,9 +10,11 @@ and windows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise, product
+from itertools import islice, product
+from operator import add
+from typing import TypeAlias
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
@@ -24,8 +26,6 @@ from processors.inspect.spoken import Spoken
 
 LEAST_BY_SOUND = 2
 """A single character is found only as it is written: too many others sound the same."""
-LATE, EARLY = ".", ":"
-"""Before a seed in which the third of four syllables is left out, and the second."""
 MAX_VARIANTS = 16
 """Ways of reading one phrase that are looked for; rare combinations of polyphones beyond it are not."""
 
@@ -50,6 +50,10 @@ class _Sound:
     readings: tuple[tuple[str, ...], ...]
     pairs: frozenset[str]
     wanted: tuple[Wanted, ...]
+
+
+_Seeded: TypeAlias = tuple[Likeness, int, tuple[Wanted, ...]]
+"""A phrase, the place in it of the two neighbours by which it was looked up, and by whom it is wanted."""
 
 
 class PhraseIndex:
@@ -88,12 +92,12 @@ class PhraseIndex:
             for index, begin, end in self._characters.find_matches_as_indexes(spoken.normal, overlapping=True):
                 self._take(found, spoken, begin, end, self._phrases[index][1])
         if self._syllables is not None:
-            sounds = spoken.normal.translate(SOUNDS)
-            for index, begin, end in self._syllables.find_matches_as_indexes(sounds, overlapping=True):
+            heard = _heard(spoken)
+            for index, begin, end in self._syllables.find_matches_as_indexes(heard.sounds, overlapping=True):
                 for sound in self._sounds[index]:
                     if _sounds_alike(sound, spoken.normal[begin:end]):
                         self._take(found, spoken, begin, end, sound.wanted)
-            for begin, end, wanted in self._seeds.find(spoken):
+            for begin, end, wanted in self._seeds.find(heard):
                 self._take(found, spoken, begin, end, wanted)
         return {leaf: sorted(finds.values(), key=_order) for leaf, finds in found.items()}
 
@@ -115,12 +119,17 @@ class PhraseIndex:
 class Seeds:
     """Where phrases with wrong, missing or added syllables may stand: where three of four neighbours fit.
 
-    A syllable fits as it was heard or by one of its likeliest alternatives. In phrases of two both have to fit.
+    A syllable fits as it was heard or by one of its likeliest alternatives. In phrases of two both have to fit. Three
+    of four are looked up by the two of them that are neighbours, then by the third at its distance from these: most
+    neighbours in a text are in no phrase.
     """
 
     def __init__(self, phrases: Iterable[tuple[str, list[tuple[str, ...]], tuple[Wanted, ...]]]) -> None:
         """`phrases` are (normal phrase, readings of its characters, by whom it is wanted)."""
-        self._at: dict[str, list[tuple[Likeness, int, tuple[Wanted, ...]]]] = {}
+        self._couples: dict[str, list[_Seeded]] = {}
+        """Phrases of two syllables."""
+        self._thirds: dict[str, dict[int, dict[str, list[_Seeded]]]] = {}
+        """Of longer ones, by two neighbours, distance of the third from the first of them, and the third."""
         for phrase, read, wanted in phrases:
             if len(phrase) < LEAST_SYLLABLES:
                 continue
@@ -129,69 +138,68 @@ class Seeds:
                 for character, allowed in zip(phrase, read, strict=True)
             )
             like = Likeness(phrase, read, codes)
-            for place, key in _keys(codes) if len(codes) > 2 else [(0, codes)]:
-                self._at.setdefault(key, []).append((like, place, wanted))
-        self._starts = {key.removeprefix(LATE)[:2] for key in self._at if key[0] != EARLY}
-        self._ends = {key[-2:] for key in self._at if key[0] == EARLY}
+            if len(codes) == 2:
+                self._couples.setdefault(codes, []).append((like, 0, wanted))
+            for place, distance in _seeds(len(codes)):
+                thirds = self._thirds.setdefault(codes[place : place + 2], {}).setdefault(distance, {})
+                thirds.setdefault(codes[place + distance], []).append((like, place, wanted))
 
-    def find(self, spoken: Spoken) -> Iterator[tuple[int, int, tuple[Wanted, ...]]]:
+    def find(self, heard: Heard) -> Iterator[tuple[int, int, tuple[Wanted, ...]]]:
         """(begin, end, by whom it is wanted) of each phrase that may have been spoken."""
-        at = self._at
-        if not at:
-            return
-        tried: set[tuple[int, int]] = set()
-        heard = _heard(spoken)
-        for place, key in self._keys_of(heard.codes()):
-            if key not in at:
-                continue
-            for like, offset, wanted in at[key]:
-                candidate = id(like), place - offset
-                if candidate in tried:
-                    continue
-                tried.add(candidate)
-                span = like.within(heard, place - offset)
-                if span is not None:
-                    yield *span, wanted
+        for (like, begin), wanted in self._candidates(heard.codes).items():
+            span = like.within(heard, begin)
+            if span is not None:
+                yield *span, wanted
 
-    def _keys_of(self, codes: Sequence[str]) -> Iterator[tuple[int, str]]:
-        """(place, key) of all seeds in a text; `codes` are those that each syllable may be.
+    def _candidates(self, codes: list[str]) -> dict[tuple[Likeness, int], tuple[Wanted, ...]]:
+        """By (phrase, its place): who wants it. `codes` are those that each syllable may be.
 
-        Most neighbours neither begin nor end a seed, which saves the third. Two syllables are a seed where one of them
-        is in doubt: the others are found without seeds.
+        Two syllables are a seed where one of them is in doubt: the others are found without seeds.
         """
-        starts, ends, count = self._starts, self._ends, len(codes)
-        for place, (a, b) in enumerate(pairwise(codes)):
-            couples = (a + b,) if len(a) == len(b) == 1 else [x + y for x in a for y in b]
-            for couple in couples:
-                if couple in starts:
-                    if len(couples) > 1:
-                        yield place, couple
-                    if place + 2 < count:
-                        for c in codes[place + 2]:
-                            yield place, couple + c
-                    if place + 3 < count:
-                        for d in codes[place + 3]:
-                            yield place, LATE + couple + d
-                if place > 1 and couple in ends:
-                    for first in codes[place - 2]:
-                        yield place - 2, EARLY + first + couple
+        found: dict[tuple[Likeness, int], tuple[Wanted, ...]] = {}
+        for place, couple in enumerate(map(add, codes, codes[1:])):
+            if len(couple) == 2:
+                thirds = self._thirds.get(couple)
+                if thirds is not None:
+                    _collect(found, thirds, codes, place)
+                continue
+            for first, second in product(codes[place], codes[place + 1]):
+                for like, _, wanted in self._couples.get(first + second, ()):
+                    found[like, place] = wanted
+                thirds = self._thirds.get(first + second)
+                if thirds is not None:
+                    _collect(found, thirds, codes, place)
+        return found
 
 
-def _keys(codes: str) -> Iterator[tuple[int, str]]:
-    """(place, key) of each three of four neighbours in a phrase."""
-    for place in range(len(codes) - 2):
-        a, b, c, *more = list(codes[place : place + 4])
-        yield place, a + b + c
-        for d in more:
-            yield place, LATE + a + b + d
-            yield place, EARLY + a + c + d
+def _collect(
+    found: dict[tuple[Likeness, int], tuple[Wanted, ...]],
+    thirds: dict[int, dict[str, list[_Seeded]]],
+    codes: list[str],
+    place: int,
+) -> None:
+    """Add the phrases of two neighbours at `place` whose third syllable may be where it belongs."""
+    for distance, seeded in thirds.items():
+        if 0 <= place + distance < len(codes):
+            for code in codes[place + distance]:
+                for like, offset, wanted in seeded.get(code, ()):
+                    found[like, place - offset] = wanted
+
+
+def _seeds(count: int) -> Iterator[tuple[int, int]]:
+    """(place of two neighbours, distance of the third) of each three of four neighbours in so many syllables."""
+    for place in range(count - 2):
+        yield place, 2
+        if place + 3 < count:
+            yield place, 3
+            yield place + 2, -2
 
 
 def _heard(spoken: Spoken) -> Heard:
-    sure, others = spoken.confidences, spoken.alternatives
+    sure, others = spoken.confidences(), spoken.alternatives()
     if len(spoken.normal) == len(spoken.text):
-        return Heard.of(spoken.normal, sure, others)
-    return Heard.of(
+        return Heard(spoken.normal, sure, others)
+    return Heard(
         spoken.normal,
         None if sure is None else [sure[place] for place in spoken.places],
         None if others is None else [others[place] for place in spoken.places],

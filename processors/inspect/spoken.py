@@ -92,7 +92,6 @@ class Spoken:
         count = len(record.text)
         return [_spread(record.start_ms, record.end_ms, count, i) for i in range(count)]
 
-    @cached_property
     def confidences(self) -> list[float] | None:
         """Confidence of each character of `text`; None when unknown, as in partials. The tail counts as certain."""
         record = self.record
@@ -101,7 +100,6 @@ class Spoken:
         own = [token.confidence for token in record.tokens for _ in token.text]
         return [1.0] * self.offset + own if len(own) == len(record.text) else None
 
-    @cached_property
     def alternatives(self) -> list[str] | None:
         """What each character of `text` may have been instead; None when nothing is known. The tail is certain."""
         record = self.record

@@ -51,8 +51,8 @@ def test_by_character_only_nothing_is_forgiven() -> None:
 
 def test_what_a_character_may_have_been_instead_speaks_for_the_phrase() -> None:
     like = Likeness("保证下款", phrase_readings("保证下款"), "保证下款".translate(SOUNDS))
-    plain = Heard.of("保证下饭", [0.99, 0.99, 0.99, 0.7], None)
-    told = Heard.of("保证下饭", [0.99, 0.99, 0.99, 0.7], ["", "", "", "款"])
+    plain = Heard("保证下饭", [0.99, 0.99, 0.99, 0.7], None)
+    told = Heard("保证下饭", [0.99, 0.99, 0.99, 0.7], ["", "", "", "款"])
     assert like.loss(plain, 0) is None
     assert 0 < (like.loss(told, 0) or 0) < MOST
     assert instead(("kuan",), "看款") is not None
