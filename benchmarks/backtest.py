@@ -23,13 +23,13 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from processors.inspect.backtest import Finding, Tally, difference
 from processors.inspect.book import RuleBook, compile_book
 from processors.inspect.examples import Example, Line, timeline
 from processors.inspect.language import parse
 from processors.inspect.operators.base import TimelineRecord
 from processors.inspect.replays import SCORECARDS, TIMELINE, Question, backtest
 from processors.inspect.rule_files import read_rule_files, shipped_folder
+from processors.inspect.tally import Finding, Tally, difference
 from processors.inspect.trial import replay, standing
 from processors.records import AnyRecord, Partial, Scorecard, Utterance, Violation
 from processors.runtime import wire

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
-from processors.inspect.backtest import RuleTally, Tally
+from processors.inspect.tally import RuleTally, Tally
 
 SHOWN: Final = 200
 """Calls on the page; the JSON has all that were kept."""

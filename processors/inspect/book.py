@@ -13,12 +13,13 @@ from typing import Any
 
 import re2
 
-from processors.inspect.language import ParsedRules, Rule, Scope, mentioned
+from processors.inspect.language import ParsedRules, Rule, mentioned
 from processors.inspect.logic import Node
 from processors.inspect.operators.base import Encoder, Find, Measuring, Operator, Text
 from processors.inspect.operators.matches import compile_regex
 from processors.inspect.phrases import PhraseIndex, Wanted
 from processors.inspect.reader import Place
+from processors.inspect.scopes import Scope
 from processors.inspect.spoken import Spoken
 from processors.inspect.tree import Condition, Group, Leaf, RuleHit
 from processors.runtime.errors import UserError

@@ -24,6 +24,29 @@ MAX_DEPTH: Final = 12
 MAX_CONDITIONS: Final = 200
 """Most conditions of one rule."""
 MAX_TURNS: Final = 1_000
+ELSEWHERE: Final = {
+    word: ours
+    for ours, words in {
+        "all": "and && 且 与 并且 全部",
+        "any": "or || 或 或者 任一",
+        "not": "unless without none ! 非 没有 除非",
+        "said": "keyword keywords phrase phrases word words contains text say says 关键词 包含 说了",
+        "matches": "regex regexp pattern 正则 正则表达式",
+        "must_say": "absent missing required 必须说 未说",
+        "silence": "pause mute non_talk 静默 静音",
+        "overlap": "interrupt interruption interrupts crosstalk 抢话 打断 插话",
+        "rate": "speed speech_rate velocity 语速",
+        "level": "volume loudness energy 音量",
+        "emotion": "mood 情绪",
+        "similar": "semantic 相似",
+        "role": "speaker_role who 角色",
+        "within_s": "within window 窗口",
+        "after": "then followed_by 之后",
+        "before": "preceded_by 之前",
+    }.items()
+    for word in words.split()
+}
+"""Words of other products and of everyday language, and what they are called here."""
 
 
 @dataclass(slots=True)
@@ -78,9 +101,9 @@ class ConditionReader:
                 found.append((key, key_node, value))
             else:
                 usable = False
-                self.reader.problem(
-                    key_node, f"no operator or modifier '{clip(key)}'", nearest(key, (*names, *MODIFIERS))
-                )
+                ours = ELSEWHERE.get(key.lower())
+                hint = f"here it is called '{ours}'" if ours else nearest(key, (*names, *MODIFIERS))
+                self.reader.problem(key_node, f"no operator or modifier '{clip(key)}'", hint)
         if len(found) > 1:
             first, second = found[0][0], found[1]
             self.reader.problem(
@@ -132,7 +155,7 @@ class ConditionReader:
         reader, node = self.reader, modifiers[name]
         if not isinstance(node, yaml.SequenceNode):
             return None, reader.seconds(node, f"'{name}'")
-        pair = [reader.seconds(item, f"'{name}'", above=-1e-9) for item in reader.items(node, f"'{name}'", least=2)]
+        pair = [reader.seconds(item, f"'{name}'", above=None) for item in reader.items(node, f"'{name}'", least=2)]
         if len(pair) != 2:
             reader.problem(node, f"'{name}' takes a number of seconds or two of them", f"for example {name}: [30, 60]")
             return None, None

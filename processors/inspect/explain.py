@@ -7,18 +7,18 @@ where its words or measurements are in the call, which of them count, and which 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from processors.inspect import engine
 from processors.inspect.book import RuleBook
-from processors.inspect.language import Scope
+from processors.inspect.condition_text import seconds, worded
 from processors.inspect.logic import Found, Node, View, find, follows, gap_ms, judge
-from processors.inspect.operators.base import Call, Hit, TimelineRecord
-from processors.inspect.operators.said import Said
+from processors.inspect.operators.base import Hit, TimelineRecord
 from processors.inspect.reader import nearest
+from processors.inspect.scopes import out_of_scope_because
 from processors.inspect.state import CallState
-from processors.inspect.tree import Condition, Group, Leaf, RuleHit
+from processors.inspect.tree import Condition, Group
 from processors.records import CallEnded, CallStarted, Violation
 from processors.runtime.errors import BadRecord, UserError
 
@@ -84,7 +84,7 @@ def explain(book: RuleBook, records: Iterable[TimelineRecord], rule_id: str) -> 
     found = {one.violation_id: one for one in outputs if isinstance(one, Violation) and one.rule_id == rule_id}
     violations = tuple(found.values())
     hit = any(one.state != "retracted" for one in violations)
-    out_of_scope = _out_of_scope(compiled.rule.scope, view.call)
+    out_of_scope = out_of_scope_because(compiled.rule.scope, view.call)
     when = None if out_of_scope else _Teller(view).told(compiled.rule.when, compiled.root)
     if compiled.hidden:
         reason = "a step of a flow: found, it moves the flow on" if when and when.holds else "a step of a flow"
@@ -117,26 +117,6 @@ def _replayed(
     if state is None:
         raise UserError("the beginning of the call is not stored, so it can not be judged again")
     return state, None, outputs
-
-
-def _out_of_scope(scope: Scope, call: Call) -> str:
-    """Why the rule does not apply to the call, or ''."""
-    if scope.covers(call.scenario, call.queue, call.team_id, call.direction, call.at_ms):
-        return ""
-    of = {
-        "scenario": (scope.scenario, call.scenario), "queue": (scope.queue, call.queue),
-        "team": (scope.team, call.team_id), "direction": (scope.direction, call.direction),
-    }  # fmt: skip
-    wrong = [
-        f"it is for the {word} {' or '.join(wanted)}, the call has '{has}'"
-        for word, (wanted, has) in of.items()
-        if wanted and has not in ("", "unknown", *wanted)
-    ]
-    if scope.from_ms is not None and call.at_ms < scope.from_ms:
-        wrong.append("the call began before the rule took effect")
-    if scope.until_ms is not None and call.at_ms >= scope.until_ms:
-        wrong.append("the call began when the rule was no longer in effect")
-    return "the rule does not apply: " + "; ".join(wrong or ["scope"])
 
 
 def _reason(violations: Sequence[Violation], hit: bool, holds: bool) -> str:
@@ -220,17 +200,17 @@ class _Teller:
     def _turned_away(self, node: Node, found: Found, anchors: Sequence[Found]) -> tuple[str, ...]:
         why = []
         if node.first_ms is not None and found.start_ms >= node.first_ms:
-            why.append(f"not within the first {_s(node.first_ms)} s")
+            why.append(f"not within the first {seconds(node.first_ms)} s")
         elif found.start_ms < node.skip_first_ms:
-            why.append(f"before {_s(node.skip_first_ms)} s of the call")
+            why.append(f"before {seconds(node.skip_first_ms)} s of the call")
         if node.last_ms is not None:
             call = self._view.call
             if not call.ended:
                 why.append("what the last seconds are is known at the end of the call")
             elif found.start_ms < call.call_ms - node.last_ms:
-                why.append(f"not within the last {_s(node.last_ms)} s")
+                why.append(f"not within the last {seconds(node.last_ms)} s")
             elif node.skip_last_ms and found.start_ms >= call.call_ms - node.skip_last_ms:
-                why.append(f"less than {_s(node.skip_last_ms)} s before the end")
+                why.append(f"less than {seconds(node.skip_last_ms)} s before the end")
         for name, inner in (("after", node.after), ("before", node.before)):
             if inner is not None:
                 why += self._order(node, found, name, self._everywhere_of(inner))
@@ -297,7 +277,7 @@ def _distance(node: Node, found: Found, anchors: Sequence[Found]) -> list[str]:
     if node.within_ms is not None:
         gap = gap_ms(found, nearest_one)
         if gap >= node.within_ms:
-            why.append(f"{_s(gap)} s from {_clock(nearest_one.start_ms)}, not within {_s(node.within_ms)} s")
+            why.append(f"{seconds(gap)} s from {_clock(nearest_one.start_ms)}, not within {seconds(node.within_ms)} s")
     if node.within_turns is not None:
         turns = [
             abs(found.trigger.turn - anchor.trigger.turn)
@@ -318,84 +298,6 @@ def _place(found: Found, counts: bool, why_not: tuple[str, ...]) -> PlaceFound:
         found.start_ms, found.end_ms, first.role if first else "", " … ".join(quotes), value, counts, why_not,
         found.provisional,
     )  # fmt: skip
-
-
-# Conditions as text
-
-
-def worded(condition: Condition) -> str:
-    """The condition at its top, close to how it is written in a rule file."""
-    window = condition.window
-    words = []
-    if window.first_ms is not None:
-        words.append(f"first_s: {_span(window.skip_first_ms, window.first_ms)}")
-    if window.last_ms is not None:
-        words.append(f"last_s: {_span(window.last_ms, window.skip_last_ms)}")
-    if window.within_ms is not None:
-        words.append(f"within_s: {_s(window.within_ms)}")
-    if window.within_turns is not None:
-        words.append(f"within_turns: {window.within_turns}")
-    if isinstance(condition, Leaf):
-        head = f"{condition.operator.word}: {_parameters(condition.operator)}"
-        if condition.role:
-            words.insert(0, f"role: {condition.role}")
-    elif isinstance(condition, RuleHit):
-        head = f"rule: hit {condition.rule_id}"
-    else:
-        head = condition.name or condition.word
-        if condition.word == "at_least":
-            head += f" {condition.n}"
-        if condition.word == "repeated":
-            head += f" {condition.n} times"
-        if condition.step_ms is not None:
-            words.append(f"within_s: {_s(condition.step_ms)}")
-        if condition.step_turns is not None:
-            words.append(f"within_turns: {condition.step_turns}")
-    return f"{head} ({', '.join(words)})" if words else head
-
-
-def _span(one_ms: int | None, other_ms: int | None) -> str:
-    """A position in the call: a number of seconds, or both."""
-    both = [_s(ms) for ms in (one_ms, other_ms) if ms is not None]
-    return both[0] if len(both) == 1 else f"[{', '.join(both)}]"
-
-
-def _parameters(operator: Any) -> str:
-    if isinstance(operator, Said):
-        kind = {0: "none", 1: "any"}.get(operator.least, f"at_least {operator.least}")
-        kind = "all" if operator.least == len(operator.wanted) > 1 else kind
-        sounds = "; only as written" if operator.pairs is None else ""
-        sounds += f"; homophones {_list(tuple(sorted(operator.pairs)))}" if operator.pairs else ""
-        spared = f"; except {_list(operator.spared)}" if operator.spared else ""
-        return f"{kind} {_list(operator.wanted)}{spared}{sounds}{'; on final' if operator.on == 'final' else ''}"
-    if not is_dataclass(operator):
-        return ""
-    named = []
-    for one in fields(operator):
-        value = getattr(operator, one.name)
-        if one.name.startswith("_") or not one.init or value in (None, "", (), frozenset()) or value == one.default:
-            continue
-        if isinstance(value, str | int | float | tuple | frozenset):
-            named.append((one.name, value))
-    return ", ".join(_parameter(name, value) for name, value in named)
-
-
-def _parameter(name: str, value: Any) -> str:
-    if name.endswith("_ms") and isinstance(value, int) and not isinstance(value, bool):
-        return f"{name.removesuffix('_ms')}_s {_s(value)}"
-    if isinstance(value, tuple | frozenset):
-        return f"{name} {_list(sorted(map(str, value)) if isinstance(value, frozenset) else value)}"
-    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-
-
-def _list(values: Iterable[Any]) -> str:
-    words = [str(value) for value in values]
-    shown = ", ".join(words[:MOST_PLACES])
-    return f"[{shown}{f', and {len(words) - MOST_PLACES} more' if len(words) > MOST_PLACES else ''}]"
-
-
-def _s(ms: int) -> str:
-    return f"{ms / 1000:g}"
 
 
 def _clock(call_ms: int) -> str:

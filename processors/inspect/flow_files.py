@@ -28,9 +28,10 @@ import yaml
 from processors.inspect.conditions import ConditionReader
 from processors.inspect.examples import Example, read_calls
 from processors.inspect.flow import END, Branch, Flow, Step
-from processors.inspect.language import MAX_POINTS, SEVERITIES, Scope, read_scope
+from processors.inspect.language import MAX_POINTS, SEVERITIES
 from processors.inspect.operators.attribute import Attribute
 from processors.inspect.reader import Node, Reader, clip, nearest, read_id, scalar
+from processors.inspect.scopes import Scope, read_scope
 from processors.inspect.tree import Condition, Group, Leaf
 from processors.records import Severity
 

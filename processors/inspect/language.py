@@ -13,61 +13,25 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, get_args
 
 import yaml
 
-from processors.inspect.conditions import ROLES, ConditionReader
+from processors.inspect.conditions import ConditionReader
 from processors.inspect.examples import Example, read_examples
 from processors.inspect.reader import Node, Place, Problem, Reader, clip, nearest, read_id, scalar
+from processors.inspect.scopes import Scope, read_scope
 from processors.inspect.tree import Condition, Group, RuleHit
 from processors.inspect.yaml_nodes import documents
-from processors.records import Direction, Severity
+from processors.records import Severity
 
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
-DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
 MAX_RULES: Final = 20_000
 MAX_POINTS: Final = 10_000
 KINDS: Final = ("id", "flow", "scheme")
 RULE_KEYS: Final = (
     "id", "name", "severity", "points", "fatal", "scope", "when", "alert", "explain", "examples",
 )  # fmt: skip
-SCOPE_KEYS: Final = ("role", "scenario", "queue", "team", "direction", "from", "until")
-CHINA: Final = timezone(timedelta(hours=8))
-"""Dates in a scope without an offset mean this time zone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """To which calls a rule applies. What a call does not say about itself excludes nothing."""
-
-    role: str = ""
-    scenario: tuple[str, ...] = ()
-    queue: tuple[str, ...] = ()
-    team: tuple[str, ...] = ()
-    direction: tuple[str, ...] = ()
-    from_ms: int | None = None
-    until_ms: int | None = None
-
-    def covers(self, scenario: str, queue: str, team_id: str, direction: str, at_ms: int) -> bool:
-        """Whether a call that began at `at_ms` is in the scope."""
-        return (
-            (not self.scenario or scenario in ("", *self.scenario))
-            and (not self.queue or queue in ("", *self.queue))
-            and (not self.team or team_id in ("", *self.team))
-            and (not self.direction or direction in ("unknown", *self.direction))
-            and (self.from_ms is None or at_ms >= self.from_ms)
-            and (self.until_ms is None or at_ms < self.until_ms)
-        )
-
-    def meets(self, other: Scope) -> bool:
-        """Whether some call may be in both, whatever its time."""
-        pairs = (
-            (self.scenario, other.scenario), (self.queue, other.queue), (self.team, other.team),
-            (self.direction, other.direction),
-        )  # fmt: skip
-        return all(not mine or not theirs or set(mine) & set(theirs) for mine, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +92,7 @@ def parse(files: Mapping[str, str | bytes]) -> ParsedRules:
         reader = Reader(name)
         text = _decoded(files[name], reader)
         found = documents(reader, text) if text is not None else []
-        if not found and not reader.problems:
+        if not reader.problems and all(_is_nothing(node) for node in found):
             reader.problems.append(Problem(name, 1, 1, "the file is empty", "write a rule (id, when) into it"))
         for node in found:
             reader.mentions = []
@@ -162,11 +126,15 @@ def _decoded(content: str | bytes, reader: Reader) -> str | None:
         return None
 
 
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and not scalar(node).strip()
+
+
 def _document(
     node: Node, reader: Reader, parsed: ParsedRules, places: dict[tuple[str, str], Place]
 ) -> tuple[str, bool]:
     """Read one document into `parsed`; gives the id of its rule, if it is one, and whether it is a scheme."""
-    if isinstance(node, yaml.ScalarNode) and not scalar(node).strip():
+    if _is_nothing(node):
         return "", False  # an empty document between two separators
     if not isinstance(node, yaml.MappingNode):
         reader.problem(node, "a rule must be a mapping with 'id' and 'when'", "separate rules by a line ---")
@@ -227,35 +195,6 @@ def read_rule(node: Node, reader: Reader) -> Rule | None:
     version = hashlib.sha256(canonical.encode()).hexdigest()[:12]
     level: Severity = next(level for level in SEVERITIES if level == severity)
     return Rule(rule_id, name, level, points, fatal, scope, when, explain, version, reader.place(node), alert, examples)
-
-
-def read_scope(node: Node, reader: Reader) -> Scope:
-    found = reader.mapping(node, "'scope'", SCOPE_KEYS)
-    role = reader.choice(found["role"], "'role'", ROLES, "any").replace("any", "") if "role" in found else ""
-    lists = {
-        key: reader.texts(found[key], f"'{key}'") if isinstance(found[key], yaml.SequenceNode)
-        else tuple(filter(None, [reader.text(found[key], f"'{key}'")]))
-        for key in ("scenario", "queue", "team") if key in found
-    }  # fmt: skip
-    direction = reader.choices(found["direction"], "'direction'", DIRECTIONS) if "direction" in found else ()
-    times = {key: _instant(found[key], reader, f"'{key}'") for key in ("from", "until") if key in found}
-    from_ms, until_ms = times.get("from"), times.get("until")
-    if from_ms is not None and until_ms is not None and until_ms <= from_ms:
-        reader.problem(found["until"], "'until' is not after 'from', so the rule never applies")
-    return Scope(
-        role, lists.get("scenario", ()), lists.get("queue", ()), lists.get("team", ()), direction, from_ms, until_ms
-    )
-
-
-def _instant(node: Node, reader: Reader, what: str) -> int | None:
-    value = reader.text(node, what)
-    try:
-        at = datetime.fromisoformat(value)
-        return round((at if at.tzinfo else at.replace(tzinfo=CHINA)).astimezone(UTC).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        if value:
-            reader.problem(node, f"{what} must be a date or a time like 2026-01-31 or 2026-01-31T09:00+08:00")
-        return None
 
 
 def _alert(node: Node, reader: Reader) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,9 +28,11 @@ MAX_SECONDS = 24 * 3600
 
 Node = yaml.Node
 _NULLS = {"", "~", "null", "Null", "NULL"}
-_TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
+_OTHER_FLAGS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+"""Which are texts to some YAML parsers and truth values to others, so here they are neither."""
 _ID = re.compile(r"\w[\w.\-]{0,79}")
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WITH_UNIT = re.compile(r"[-+]?\d+(\.\d+)?\s*[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,6 +107,9 @@ class Reader:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.problem(key, f"a key of {what} must be a plain word, not {describe(key)}")
+            elif key.value != key.value.lstrip():
+                code = f"U+{ord(key.value[0]):04X}"
+                self.problem(key, f"the line is indented by a character that is no space ({code})", "write spaces")
             elif key.value == "<<":
                 self.problem(key, f"merge keys (<<) are not supported in {what}", "write the keys out")
             elif key.value in seen:
@@ -120,7 +126,7 @@ class Reader:
             if key in names:
                 found[key] = value
             else:
-                self.problem(key_node, f"{what} has no key '{clip(key)}'", nearest(key, names))
+                self.problem(key_node, f"{what} has no key '{clip(key)}'{_unseen(key)}", nearest(key, names))
         if isinstance(node, yaml.MappingNode):
             for name in required:
                 if name not in found:
@@ -184,9 +190,10 @@ class Reader:
     def flag(self, node: Node, what: str) -> bool:
         """true or false."""
         value = scalar(node).lower()
-        if isinstance(node, yaml.ScalarNode) and node.style is None and value in _TRUE | _FALSE:
-            return value in _TRUE
-        self.problem(node, f"{what} must be true or false, not {describe(node)}")
+        if isinstance(node, yaml.ScalarNode) and node.style is None and value in ("true", "false"):
+            return value == "true"
+        other = value if value in ("true", "false") else _OTHER_FLAGS.get(value, "")
+        self.problem(node, f"{what} must be true or false, not {describe(node)}", f"write {other}" if other else "")
         return False
 
     def number(
@@ -203,12 +210,13 @@ class Reader:
         raw = scalar(node)
         quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
         if not isinstance(node, yaml.ScalarNode) or quoted or _NUMBER.fullmatch(raw) is None or len(raw) > 40:
-            self.problem(node, f"{what} must be a number, not {describe(node)}")
+            self.problem(node, f"{what} must be a number, not {describe(node)}", _number_hint(raw, most))
             return default
         value = float(raw)
         if value < least or value > most or value <= above or not math.isfinite(value):
             bound = f"above {above:g}" if value <= above else f"at least {least:g}" if value < least else ""
-            self.problem(node, f"{what} must be {bound or f'at most {most:g}'}, not {raw}")
+            share = f"a share of 1: write {value / 100:g}" if most == 1 < value <= 100 else ""
+            self.problem(node, f"{what} must be {bound or f'at most {most:g}'}, not {raw}", share)
             return default
         return value
 
@@ -220,17 +228,24 @@ class Reader:
             return default
         return int(value)
 
-    def seconds(self, node: Node, what: str, *, above: float = 0.0, default_ms: int = 1_000) -> int:
-        """Seconds, written as a number, given as whole milliseconds."""
-        before = len(self.problems)
-        value = self.number(node, what, above=above, most=MAX_SECONDS)
-        return round(value * 1000) if len(self.problems) == before else default_ms
+    def seconds(self, node: Node, what: str, *, above: float | None = 0.0, default_ms: int = 1_000) -> int:
+        """Seconds, written as a number, given as whole milliseconds. `above` None: 0 is allowed, too."""
+        return self._time(node, what, 1_000, above, default_ms)
 
     def millis(self, node: Node, what: str, *, above: float = 0.0, default_ms: int = 1_000) -> int:
         """Milliseconds, written as a number, given as whole milliseconds."""
+        return self._time(node, what, 1, above, default_ms)
+
+    def _time(self, node: Node, what: str, unit_ms: int, above: float | None, default_ms: int) -> int:
         before = len(self.problems)
-        value = self.number(node, what, above=above, most=MAX_SECONDS * 1000)
-        return round(value) if len(self.problems) == before else default_ms
+        most = MAX_SECONDS * 1_000 / unit_ms
+        if above is None:
+            value = self.number(node, what, least=0, most=most)
+        else:
+            value = self.number(node, what, above=above, most=most)
+            if value > 0 and not round(value * unit_ms):
+                self.problem(node, f"{what} must be a millisecond at least, not {scalar(node)}")
+        return round(value * unit_ms) if len(self.problems) == before else default_ms
 
 
 def read_id(node: Node, reader: Reader, what: str) -> str:
@@ -242,6 +257,17 @@ def read_id(node: Node, reader: Reader, what: str) -> str:
     return value
 
 
+def _number_hint(raw: str, most: float) -> str:
+    """How to write what somebody meant by a text where a number belongs; '' when that is not clear."""
+    if _NUMBER.fullmatch(raw):
+        return "write it without quotes"
+    if raw.endswith(("%", "％")) and _NUMBER.fullmatch(raw[:-1].strip()):
+        return f"write {float(raw[:-1]) / 100:g}" if most == 1 else "write the number alone"
+    if _WITH_UNIT.fullmatch(raw):
+        return "write the number alone; the name of the key says the unit"
+    return "" if raw.isascii() or not any(character.isdecimal() for character in raw) else "write it in half width"
+
+
 def scalar(node: Node) -> str:
     """The raw text of a scalar, else ''."""
     return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
@@ -251,6 +277,12 @@ def clip(text: str, longest: int = 40) -> str:
     """`text` on one line, shortened for a message."""
     flat = " ".join(text.split())
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+
+
+def _unseen(text: str) -> str:
+    """What of a text can not be seen, for a message in which it would look right."""
+    hidden = next((one for one in text if unicodedata.category(one) == "Cf"), "")
+    return f" (with the invisible character U+{ord(hidden):04X})" if hidden else ""
 
 
 def describe(node: Node) -> str:

@@ -19,13 +19,15 @@ from typing import Any
 
 from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
 
-from processors.inspect.backtest import Backtest, LiveVerdicts, Pair, Tally, split
+from processors.inspect.backtest import Backtest, LiveVerdicts
 from processors.inspect.language import parse
 from processors.inspect.operators.base import TimelineRecord
 from processors.inspect.publish import TOPIC as RULEBOOK
 from processors.inspect.publish import encoder_of
+from processors.inspect.rule_pairs import Pair, split
 from processors.inspect.rule_sets import DEFAULT, current_key, version_key
 from processors.inspect.switching import AND_BEFORE
+from processors.inspect.tally import Tally
 from processors.records import AnyRecord, CallStarted, RuleSet, Scorecard
 from processors.runtime import wire
 from processors.runtime.children import die_with_parent

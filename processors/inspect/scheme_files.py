@@ -24,10 +24,11 @@ from typing import Final
 import yaml
 
 from processors.inspect.examples import read_calls
-from processors.inspect.language import MAX_POINTS, Scope, read_scope
+from processors.inspect.language import MAX_POINTS
 from processors.inspect.operators.attribute import Attribute
 from processors.inspect.reader import Node, Reader, clip, read_id
 from processors.inspect.schemes import Dimension, Item, Scheme, SchemeExample
+from processors.inspect.scopes import Scope, read_scope
 
 SCHEME_KEYS: Final = (
     *("scheme", "name", "scope", "start", "least", "most", "fatal_points", "normalise_to"),

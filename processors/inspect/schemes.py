@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from processors.inspect.examples import Example
-from processors.inspect.language import Scope
 from processors.inspect.operators.attribute import holds
 from processors.inspect.operators.base import Call
 from processors.inspect.reader import Place
+from processors.inspect.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)

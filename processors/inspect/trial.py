@@ -17,8 +17,9 @@ from processors.inspect.flow_files import FlowExample
 from processors.inspect.language import mentioned
 from processors.inspect.operators.base import Encoder, TimelineRecord
 from processors.inspect.schemes import Scheme, SchemeExample
+from processors.inspect.scopes import out_of_scope_because
 from processors.inspect.state import CallState
-from processors.records import FlowProgress, Scorecard, Violation
+from processors.records import CallStarted, FlowProgress, Scorecard, Violation
 
 TOLERANCE_MS: Final = 500
 SAME_POINTS: Final = 0.005
@@ -116,12 +117,12 @@ def run_scheme_example(book: RuleBook, scheme: Scheme, number: int, example: Sch
 
 def run_example(book: RuleBook, compiled: CompiledRule, number: int, example: Example) -> Outcome:
     """One example of one rule."""
-    found = [
-        violation
-        for violation in standing(replay(book, timeline(example, encoder=_encoder(book, [compiled.rule.rule_id]))))
-        if violation.rule_id == compiled.rule.rule_id
-    ]
-    return Outcome(compiled.rule.rule_id, number, example, tuple(found), _difference(example, found))
+    records = timeline(example, encoder=_encoder(book, [compiled.rule.rule_id]))
+    found = [one for one in standing(replay(book, records)) if one.rule_id == compiled.rule.rule_id]
+    message, started = _difference(example, found), records[0]
+    if message and not found and isinstance(started, CallStarted):
+        message = "; ".join(filter(None, [message, out_of_scope_because(compiled.rule.scope, started)]))
+    return Outcome(compiled.rule.rule_id, number, example, tuple(found), message)
 
 
 def _encoder(book: RuleBook, rule_ids: list[str]) -> Encoder | None:

@@ -26,6 +26,7 @@ HINTS: Final = (
     ("while scanning an alias", "put a text that begins with * in quotes"),
     ("while scanning an anchor", "put a text that begins with & in quotes"),
     ("quoted scalar, found unexpected end of stream", "the quote is never closed"),
+    ("unknown escape character", "in double quotes \\ begins an escape; use single quotes"),
     ("flow sequence", "is a bracket or a comma missing? A text with {, [ or , in it needs quotes"),
     ("flow mapping", "is a brace or a comma missing? A text with {, [ or , in it needs quotes"),
 )

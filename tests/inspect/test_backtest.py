@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from processors.inspect import backtest as module
-from processors.inspect.backtest import Backtest, LiveVerdicts, Tally, difference, split
+from processors.inspect.backtest import Backtest, LiveVerdicts
 from processors.inspect.backtest_report import page, precision, report, rule_rows
 from processors.inspect.book import compile_book
 from processors.inspect.language import parse
 from processors.inspect.operators.base import TimelineRecord
 from processors.inspect.reviews import read_reviews
 from processors.inspect.rule_files import read_rule_files, shipped_folder
+from processors.inspect.rule_pairs import split
+from processors.inspect.tally import Finding, Tally, difference
 from processors.inspect.trial import replay, standing
 from processors.runtime.errors import UserError
 from tests.inspect.rules import call
@@ -212,8 +214,8 @@ def test_rules_with_mistakes_are_refused() -> None:
 
 
 def test_the_difference_pairs_what_stands_at_the_same_place() -> None:
-    def finding(number: int, start_ms: int, end_ms: int) -> module.Finding:
-        return module.Finding(str(number), "c", "r", "r", "low", 0, False, start_ms, end_ms, "")
+    def finding(number: int, start_ms: int, end_ms: int) -> Finding:
+        return Finding(str(number), "c", "r", "r", "low", 0, False, start_ms, end_ms, "")
 
     one, moved, other = finding(1, 100, 200), finding(2, 150, 260), finding(3, 200, 300)
     assert difference([one], [moved]) == ([], [])

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from processors.inspect.book import compile_book
+from processors.inspect.condition_text import worded
 from processors.inspect.examples import timeline
-from processors.inspect.explain import Explanation, Told, explain, lines, worded
+from processors.inspect.explain import Explanation, Told, explain, lines
 from processors.inspect.language import parse
 from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.records import CallEnded, CallStarted

@@ -104,7 +104,7 @@ WRITTEN: dict[str, tuple[str | bytes, int, int, str, str]] = {
     "an amount that is compared as a number": (
         rule("{attribute: 'attributes.amount > 1000'}"), 2, 20, "are texts", "double("),
     "an attribute that is no question": (rule("{attribute: attributes.vip}"), 2, 19, "true or false", ""),
-    "one equals sign": (rule("{attribute: 'scenario = \"x\"'}"), 2, 29, "not a valid expression", "cel.dev"),
+    "one equals sign": (rule("{attribute: 'scenario = \"x\"'}"), 2, 29, "not a valid expression", "=="),
     "a variable that does not exist": (rule("{attribute: 'attribute.vip == \"1\"'}"), 2, 20, "'attribute'", "'attributes'"),
     # Alerts
     "a time between alerts below 0": (rule("{said: [x]}", "alert: {every_s: -0.5}\n"), 3, 18, "above 0", ""),

@@ -10,8 +10,9 @@ import pytest
 import processors.inspect
 from processors.inspect.book import compile_book
 from processors.inspect.conditions import LOGIC, MODIFIERS
-from processors.inspect.language import RULE_KEYS, SCOPE_KEYS, parse
+from processors.inspect.language import RULE_KEYS, parse
 from processors.inspect.operators import OPERATORS
+from processors.inspect.scopes import SCOPE_KEYS
 from processors.inspect.trial import Outcome, run_examples
 from processors.runtime.sentences import sentence_encoder
 

@@ -33,8 +33,21 @@ _OTHER_TYPE: Final = re.compile(
     rf"(?:attributes\.\w+|attributes\[\s*\]|(?<![\w.])(?:{'|'.join(NAMES[1:])}))\s*(?:==|!=|<=?|>=?)\s*(?:-?\d|true\b|false\b)"
 )
 """A text that is compared with what is none."""
-_PROBES: Final = ("1", "x", "2026-01-01T00:00:00Z")
+_OTHER_TYPE_BEFORE: Final = re.compile(
+    rf"(?<![\w.])(?:\d[\d.]*|true|false)\s*(?:==|!=|<=?|>=?)\s*(?:attributes\.\w+|(?:{'|'.join(NAMES[1:])}))(?![\w.(])"
+)
+_OTHER_TYPE_IN: Final = re.compile(
+    rf"(?:attributes\.\w+|(?<![\w.])(?:{'|'.join(NAMES[1:])}))\s+in\s+\[\s*(?:-?\d|true\b|false\b)"
+)
+_NUMBER_AND_TEXT: Final = re.compile(
+    r"(?:size|int|uint|double)\([^()]*\)\s*[=!]=\s*['\"]|(?<![\w.])string\([^()]*\)\s*[=!]=\s*(?:-?\d|true\b|false\b)"
+)
+"""What a conversion gives, compared with what it can not be."""
+_BY_NUMBER: Final = re.compile(r"attributes\[\s*-?\d+\s*\]")
+_PROBES: Final = ("1", "7", "x", "2026-01-01T00:00:00Z")
 """Values that attributes are given, to see whether an expression can be true or false at all."""
+FAILURES: Final = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError)
+"""What evaluation may raise because of what a call says: no number, a division by zero, no such key."""
 _PLACE: Final = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
 
 
@@ -87,11 +100,9 @@ def check(expression: str) -> tuple[int, str, str] | None:
         found = _PLACE.search(str(error))
         column = int(found[2]) - 1 if found and found[1] == "1" else 0
         cause = found[3] if found else clip(str(error), 80)
-        return (
-            column,
-            f"not a valid expression: {clip(cause.split(' expecting ')[0], 100)}",
-            "see cel.dev for the syntax",
-        )
+        single = re.search(r"(?<![=!<>])=(?!=)", _STRINGS.sub("", expression))
+        hint = "equal is written ==" if single else "see cel.dev for the syntax"
+        return column, f"not a valid expression: {clip(cause.split(' expecting ')[0], 100)}", hint
     bare = _STRINGS.sub(lambda found: " " * len(found[0]), expression)
     if loop := LOOPS.search(bare):
         return loop.start() + 1, f"an expression may not loop with '{loop[1]}'", "name the attributes one by one"
@@ -101,8 +112,15 @@ def check(expression: str) -> tuple[int, str, str] | None:
 def _never_holds(expression: str, program: Any, bare: str) -> tuple[int, str, str] | None:
     """What keeps an expression from ever being true: types that do not go together, or a result that is a text."""
     hint = 'write double(attributes.amount) > 1000.0 or attributes.vip == "1"'
-    if compared := _OTHER_TYPE.search(bare):
-        return compared.start(), "metadata of a call are texts, and here one is compared with what is none", hint
+    if not program.variables():
+        return 0, "an expression that asks for nothing of the call", f"it may speak of: {', '.join(NAMES)}"
+    for pattern in (_OTHER_TYPE, _OTHER_TYPE_BEFORE, _OTHER_TYPE_IN):
+        if compared := pattern.search(bare):
+            return compared.start(), "metadata of a call are texts, and here one is compared with what is none", hint
+    if compared := _NUMBER_AND_TEXT.search(expression):
+        return compared.start(), "a number is compared with a text, so they are never equal", hint
+    if numbered := _BY_NUMBER.search(bare):
+        return numbered.start(), "attributes have names and no numbers", "attributes.NAME"
     named = {next(filter(None, found.groups()), "") for found in _ATTRIBUTE.finditer(expression)}
     reasons: list[tuple[int, str, str]] = []
     for value in _PROBES:
@@ -111,14 +129,16 @@ def _never_holds(expression: str, program: Any, bare: str) -> tuple[int, str, st
             result = program.execute({**values, "attributes": dict.fromkeys(named, value)})
         except TypeError:
             reasons.append((0, "an expression over texts that treats one as a number or as true", hint))
-        except (ValueError, KeyError, RuntimeError) as error:
+        except ArithmeticError:
+            reasons.append((0, "an expression that divides by zero or goes beyond the largest number", ""))
+        except FAILURES as error:
             if "valid regex" in str(error):
                 reasons.append((0, "an expression with a bad regular expression in 'matches'", ""))
         else:
             if isinstance(result, bool):
                 return None
             reasons.append((0, f"an expression must be true or false, not {clip(repr(result), 20)}", hint))
-    return reasons[0] if len(reasons) == len(_PROBES) else None
+    return reasons[0] if reasons else None
 
 
 def _unknown_names(program: Any, bare: str) -> Iterator[tuple[int, str, str]]:
@@ -141,7 +161,7 @@ def holds(expression: str, call: Call) -> bool:
     values = {name: getattr(call, name) for name in NAMES if name != "attributes"}
     try:
         return _compiled(expression).execute({**values, "attributes": dict(call.attributes)}) is True
-    except (ValueError, KeyError, TypeError, RuntimeError):
+    except FAILURES:
         return False
 
 

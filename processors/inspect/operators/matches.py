@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_REGEX_CHARS = 500
 MAX_REGEX_BYTES = 1 << 20
 """Most memory of the program of one expression; beyond it the expression is refused as too large."""
+FULL_WIDTH: dict[str, str] = dict(zip("（）［］｛｝｜？＊＋．", "()[]{}|?*+.", strict=True))
+"""Operators as Chinese keyboards write them."""
 _BEYOND: tuple[tuple[str, str, str], ...] = (
     (r"\(\?<?[=!]", "look-around", "use 'without' of 'matches', or 'not'"),
     (r"\\[1-9]|\(\?P=\w*\)?|\\[kg][<{]?\w*[>}]?", "a back-reference", ""),
@@ -116,6 +118,11 @@ def read_regex(node: Node, reader: Reader) -> str:
     if empty:
         reader.problem(node, f"the expression '{clip(regex)}' matches the empty text, so it would always hit")
         return ""
+    wide = next((at for at, character in enumerate(regex) if character in FULL_WIDTH), None)
+    if wide is not None:
+        quote = 1 if getattr(node, "style", None) else 0
+        message = f"'{regex[wide]}' in full width is a character to be found, which nobody speaks"
+        reader.problem(node, message, f"write {FULL_WIDTH[regex[wide]]}", warning=True, offset=wide + quote)
     return regex
 
 
@@ -123,7 +130,8 @@ def _explain(node: Node, reader: Reader, regex: str, error: re2.error) -> None:
     reason = error.args[0] if error.args else "can not be compiled"
     reason = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
     quote = 1 if getattr(node, "style", None) else 0
-    bare = re.sub(r"\\[^1-9kg]", "  ", regex)  # what is escaped is no operator
+    bare = re.sub(r"\\[pP]\{\^?\w*\}", lambda found: "c" * len(found[0]), regex)  # a class of characters is one
+    bare = re.sub(r"\\[^1-9kg]", "  ", bare)  # what is escaped is no operator
     for beyond, name, hint in _BEYOND:
         found = re.search(beyond, bare)
         if found is not None:

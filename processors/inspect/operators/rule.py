@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from processors.inspect.operators.base import Combining, Nested
-from processors.inspect.reader import Node, Reader
+from processors.inspect.reader import Node, Reader, clip, describe, scalar
 from processors.inspect.tree import Condition, Group, RuleHit
 
 
@@ -31,6 +31,11 @@ class RuleOperator(Combining):
     @classmethod
     def condition(cls, node: Node, reader: Reader, role: str, nested: Nested) -> Condition | None:
         """Exactly one of hit and missed; whether the rule exists is known when all files are read."""
+        if scalar(node):
+            reader.problem(
+                node, f"'rule' must be a mapping, not {describe(node)}", f"write {{hit: {clip(scalar(node))}}}"
+            )
+            return None
         found = reader.mapping(node, "'rule'", ("hit", "missed"))
         if len(found) != 1:
             reader.problem(node, "'rule' needs exactly one of 'hit' and 'missed'")

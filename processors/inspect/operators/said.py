@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from processors.inspect.operators.base import Find, Hit, Text
-from processors.inspect.reader import Node, Reader, describe, nearest, scalar
+from processors.inspect.reader import MAX_LIST, Node, Reader, describe, nearest, scalar
 from processors.inspect.sounds import CONFUSIONS, normal
 
 if TYPE_CHECKING:
@@ -103,6 +103,10 @@ class Said(Text):
         if "on" in found and on == "partial" and kind == "none":
             reader.problem(found["on"], "that words are missing is known when the utterance is finished", "on: final")
         spared = read_phrases(found["except"], reader, f"'except' of '{what}'") if "except" in found else ()
+        for item in found["except"].value if set(spared) & set(phrases) else []:
+            if scalar(item).strip() in phrases:
+                message = f"{describe(item)} is both wanted and excepted, so it is never found"
+                reader.problem(item, message, "remove it from one of the lists")
         if not phrases:
             return None
         return cls(phrases, least, pairs, "final" if on == "final" else "partial", spared)
@@ -157,15 +161,23 @@ class Said(Text):
         ]
 
 
+SEPARATORS: Final = "，、；,;|/"
+"""What people write between phrases, where YAML takes a half-width comma outside quotes only."""
+
+
 def read_phrases(node: Node, reader: Reader, what: str) -> tuple[str, ...]:
     """A list of phrases with something to hear in each."""
     phrases = reader.texts(node, what)
-    for item in reader.items(node, what) if phrases else []:
-        if scalar(item).strip() and not normal(scalar(item)):
+    for item in node.value[:MAX_LIST] if phrases else []:
+        text = scalar(item).strip()
+        if text and not normal(text):
             reader.problem(item, f"{describe(item)} has no character that can be heard")
-        elif any(mark in scalar(item) for mark in "，、；"):
+        elif any(mark in text[1:-1] for mark in SEPARATORS):
             message = f"{describe(item)} is one phrase, in which marks do not count"
             reader.problem(item, message, "separate phrases by a half-width ', '", warning=True)
+        elif "*" in text:
+            message = f"{describe(item)} is no pattern: marks in a phrase do not count"
+            reader.problem(item, message, "use 'matches' for patterns", warning=True)
     return phrases
 
 

@@ -76,7 +76,7 @@ def problem(text: str) -> tuple[int, str]:
         ("attributes.vip == 1", 1, "are texts"),
         ('scenario == "a" && attributes["vip"] == true', 20, "are texts"),
         ("attributes.amount > 1000", 1, "are texts"),
-        ("1000 < attributes.amount", 1, "treats one as a number"),
+        ("1000 < attributes.amount", 1, "are texts"),
         ("attributes.vip && true", 1, "treats one as a number"),
         ("attributes.amount + 1 == 2", 1, "treats one as a number"),
         ("scenario.matches('(')", 1, "bad regular expression"),
