@@ -30,7 +30,7 @@ def read_rule_files(path: Path) -> dict[str, bytes]:
     if not path.is_dir():
         raise UserError(f"no rule set at {path}: give a folder of .yaml files or one such file", exit_code=2)
     names = sorted(
-        one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file() and not _hidden(one, path)
+        one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and _is_file(one) and not _hidden(one, path)
     )
     if not names:
         raise UserError(f"no .yaml files in {path}: write a rule (id, when) into one", exit_code=2)
@@ -48,12 +48,20 @@ def shown(path: Path, name: str) -> str:
     return str(path if path.is_file() else path / name)
 
 
+def _is_file(path: Path) -> bool:
+    """A link that leads nowhere was meant as a file, too: it must not be passed over."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
 def _hidden(file: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _content(file: Path) -> bytes:
     try:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            raise UserError(f"{file} has {size} bytes, at most {MAX_BYTES} are allowed", exit_code=2)
         return file.read_bytes()
     except OSError as error:
         raise UserError(f"can not read {file}: {error.strerror}", exit_code=2) from error

@@ -1,18 +1,20 @@
-"""Rule files as outsiders write them: what YAML, editors and habits of other products do to them.
+"""Rule files as people write them: what YAML, editors, habits of other products and a slip do to them.
 
-Each is refused at the right place, with the cause and the next step; `test_language` has the mistakes within the words
-of the language itself.
+Each mistake is refused at the right place, with the cause and the next step where there is one; none is accepted.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from typer.testing import CliRunner
 
 from processors.cli import app
 from processors.inspect.language import parse
+from processors.inspect.rule_files import MAX_BYTES
+from processors.runtime.errors import UserError
 
 PROOF = "examples: [{says: ['agent 1 你好'], hit: true}]\n"
 GOOD = "id: g\nwhen: {said: [你好]}\n" + PROOF
@@ -39,9 +41,125 @@ def scheme(item: str, above: str = "") -> str:
     return f"scheme: s\n{above}items:\n  - {item}\n"
 
 
-# What YAML does
 # ruff: noqa: E501
-WRITTEN: dict[str, tuple[str | bytes, int, int, str, str]] = {
+Mistake: TypeAlias = tuple[str | bytes, int, int | None, str, str]
+"""(file, line, column or None where it depends on the parser, part of the message, part of the hint)"""
+WORDS: dict[str, Mistake] = {
+    "an unknown operator": (rule("{sayd: [x]}"), 2, 8, "no operator or modifier 'sayd'", "'said'"),
+    "an unknown modifier": (rule("{said: [x], within_sec: 3}"), 2, 19, "'within_sec'", "'within_s'"),
+    "an unknown key of a rule": ("id: a\nseverty: high\nwhen: {said: [x]}\n", 2, 1, "'severty'", "'severity'"),
+    "an unknown key of an operator": (rule("{said: {anny: [x]}}"), 2, 15, "'anny'", "'any'"),
+    "an unknown severity": ("id: a\nseverity: hihg\nwhen: {said: [x]}\n", 2, 11, "'hihg'", "'high'"),
+    "an unknown role in a scope": ("id: a\nscope: {role: agnet}\nwhen: {said: [x]}\n", 2, 15, "'agnet'", "'agent'"),
+    "an unknown role of a condition": (rule("{said: [x], role: costumer}"), 2, 25, "'costumer'", "'customer'"),
+    "a role beside an operator with `of`": (
+        rule("{rate: {of: agent, more_than: 300}, role: agent}"), 2, 49, "names its speaker itself", "'of'"),
+    "an unknown scope": ("id: a\nscope: {scenaro: [x]}\nwhen: {said: [x]}\n", 2, 9, "'scenaro'", "'scenario'"),
+    "a date that is none": ("id: a\nscope: {from: 2026-13-01}\nwhen: {said: [x]}\n", 2, 15, "date", ""),
+    "an effect that ends before it begins": (
+        "id: a\nscope: {from: 2026-02-01, until: 2026-01-01}\nwhen: {said: [x]}\n", 2, 34, "never applies", ""),
+    "two operators in one condition": (
+        rule("{said: [x], silence: {of: line, at_least_s: 3}}"), 2, 19, "'said' and 'silence'", "'all' or 'any'"),
+    "a condition without an operator": (rule("{role: agent}"), 2, 7, "without an operator", "said"),
+    "a condition that is a word": (rule("said"), 2, 7, "must be a mapping", "said: [...]"),
+    "a rule without `when`": ("id: a\n", 1, 1, "needs 'when'", ""),
+    "a rule without `id`": ("when: {said: [x]}\n", 1, 1, "needs 'id'", ""),
+    "an id with a slash": ("id: a/b\nwhen: {said: [x]}\n", 1, 5, "letters, digits", ""),
+    "the same id twice": (GOOD + "---\n" + GOOD, 5, 5, "exists already at r.yaml:1:5", ""),
+    "a bracket that is not closed in an expression": (rule("{matches: {regex: 'ab(c'}}"), 2, 28, "(character 3)", ""),
+    "a bad character class": (rule("{matches: {regex: '[z-a]'}}"), 2, 27, "bad regular expression", ""),
+    "a look-ahead": (rule("{matches: {regex: 'x(?=b)'}}"), 2, 27, "'(?='", "'without'"),
+    "a look-behind": (rule("{matches: '(?<!b)x'}"), 2, 18, "'(?<!'", "'without'"),
+    "a back-reference": (rule(r"{matches: '(a)b\1'}"), 2, 22, r"'\1'", ""),
+    "an expression that matches nothing": (rule("{matches: 'a*'}"), 2, 17, "empty text", ""),
+    "an expression that is too long": (rule("{matches: '" + "a" * 501 + "'}"), 2, 17, "501 characters", ""),
+    "an expression with a huge repetition": (rule("{matches: 'a{5000}'}"), 2, 19, "repetition", ""),
+    "an empty list of phrases": (rule("{said: {any: []}}"), 2, 20, "is empty", ""),
+    "a phrase instead of a list": (rule("{said: {any: 你好}}"), 2, 20, "must be a list", "[你好]"),
+    "a phrase without a sound": (rule("{said: [。]}"), 2, 15, "no character that can be heard", ""),
+    "an empty phrase": (rule("{said: ['']}"), 2, 15, "is empty", ""),
+    "a phrase that is too long": (rule("{said: [" + "你" * 61 + "]}"), 2, 15, "61 characters", ""),
+    "two kinds of said": (rule("{said: {any: [x], all: [y]}}"), 2, 14, "exactly one of", ""),
+    "at_least without of": (rule("{said: {any: [x], at_least: 2}}"), 2, 35, "goes with 'of'", ""),
+    "at_least over the number of phrases": (rule("{said: {at_least: 3, of: [x, y]}}"), 2, 25, "only 2 phrases", ""),
+    "an unknown confusion pair": (rule("{said: {any: [x], homophones: [zh/s]}}"), 2, 38, "'zh/s'", "z/zh"),
+    "at_least over the number of conditions": (
+        rule("{at_least: {n: 3, of: [{said: [x]}, {said: [y]}]}}"), 2, 22, "only 2 conditions", ""),
+    "a word where a number belongs": ("id: a\npoints: many\nwhen: {said: [x]}\n", 2, 9, "must be a number", ""),
+    "a number in quotes": (rule("{must_say: [x], first_s: '3'}"), 2, 32, "must be a number", ""),
+    "a word where true belongs": ("id: a\nfatal: maybe\nwhen: {said: [x]}\n", 2, 8, "true or false", ""),
+    "a negative window": (rule("{must_say: [x], first_s: -3}"), 2, 32, "above 0", ""),
+    "a window of nothing": (rule("{said: [x], last_s: 0}"), 2, 27, "above 0", ""),
+    "a window longer than a day": (rule("{said: [x], first_s: 90000}"), 2, 28, "at most 86400", ""),
+    "half a turn": (rule("{all: [{said: [x]}, {said: [y], within_turns: 1.5}]}"), 2, 53, "whole number", ""),
+    "a distance from nothing": (rule("{said: [x], within_s: 3}"), 2, 29, "nothing to measure it from", "'after'"),
+    "a distance of the first condition of an all": (
+        rule("{all: [{said: [x], within_s: 3}, {said: [y]}]}"), 2, 36, "nothing to measure it from", ""),
+    "first and last at once": (rule("{said: [x], first_s: 3, last_s: 4}"), 2, 39, "contradict", ""),
+    "two windows that contradict each other": (
+        rule("{all: [{said: [x]}, {not: {said: [y], within_s: 3}, within_s: 4}]}"), 2, 27, "contradict", ""),
+    "after and before the same": (rule("{said: [x], after: {said: [y]}, before: {said: [y]}}"), 2, 7, "never hold", ""),
+    "a window of a fact about the call": (
+        rule("""{attribute: 'attributes.vip == "1"', first_s: 3}"""), 2, 7, "no place in the call", ""),
+    "an absence in any": (rule("{any: [{not: {said: [x]}}, {said: [y]}]}"), 2, 14, "directly in 'any'", "'all'"),
+    "an empty all": (rule("{all: []}"), 2, 13, "is empty", ""),
+    "an unknown rule": (GOOD + "---\nid: b\nwhen: {rule: {hit: gg}}\n" + PROOF, 6, 20, "no rule 'gg'", "'g'"),
+    "rules in a circle": (
+        "id: a\nwhen: {rule: {hit: b}}\n---\nid: b\nwhen: {rule: {missed: a}}\n", 2, 20, "a -> b -> a", ""),
+    "hit and missed at once": (rule("{rule: {hit: a, missed: b}}"), 2, 14, "exactly one", ""),
+    "points and fatal": ("id: a\npoints: -3\nfatal: true\nwhen: {said: [x]}\n", 2, 9, "exclude each other", ""),
+    "an unknown intent": (rule("{intent: {is: [complant]}}"), 2, 22, "'complant'", "'complaint'"),
+    "an unknown kind of entity": (rule("{entity: {kind: [idcard]}}"), 2, 24, "'idcard'", "'id_card'"),
+    "a bound on a number without a value": (
+        rule("{entity: {kind: [phone], more_than: 3}}"), 2, 43, "amount and rate", ""),
+    "an unknown emotion": (rule("{emotion: {of: customer, label: angri}}"), 2, 39, "'angri'", "'angry'"),
+    "a broken expression over attributes": (rule("{attribute: 'attributes.vip == '}"), 2, None, "expression", ""),
+    "near without a distance": (rule("{near: {words: [x, y]}}"), 2, 14, "'chars', 'seconds' and 'turns'", ""),
+    "near with one word": (rule("{near: {words: [x], chars: 3}}"), 2, 22, "2 to 5 words", ""),
+    "repeated once": (rule("{repeated: {times: 1, like: [x]}}"), 2, 26, "at least 2", ""),
+    "repeated by phrases and by similarity": (
+        rule("{repeated: {times: 2, like: [x], similarity: 0.9}}"), 2, 52, "not by both", ""),
+    "a sequence of one": (rule("{sequence: [{said: [x]}]}"), 2, 18, "at least 2", ""),
+    "a sequence that begins with an absence": (
+        rule("{sequence: [{not: {said: [x]}}, {said: [y]}]}"), 2, 18, "begins with an absence", ""),
+    "must_say none": (rule("{must_say: {none: [x]}}"), 2, 18, "says nothing", ""),
+    "an unknown key of an alert": (rule("{said: [x]}", "alert: {min_hit: 3}\n"), 3, 9, "'min_hit'", "'min_hits'"),
+    "a line without a time": (rule("{said: [x]}", "examples: [{says: ['agent x'], hit: true}]\n"), 3, 20, "no time", ""),
+    "a line of nobody": (
+        rule("{said: [x]}", "examples: [{says: ['agnt 1 你好'], hit: true}]\n"), 3, 20, "'agnt'", "'agent'"),
+    "a line that ends before it begins": (
+        rule("{said: [x]}", "examples: [{says: ['agent 3-2 你好'], hit: true}]\n"), 3, 20, "ends before", ""),
+    "a line that says nothing": (
+        rule("{said: [x]}", "examples: [{says: ['agent 3'], hit: true}]\n"), 3, 20, "says nothing", ""),
+    "an unknown measurement": (
+        rule("{said: [x]}", "examples: [{says: ['agent 3 {level: 3} 你好'], hit: true}]\n"), 3, 20, "'level'", "level_db"),
+    "a hit that is a word": (
+        rule("{said: [x]}", "examples: [{says: ['agent 3 你好'], hit: maybe}]\n"), 3, 40, "'hit' must be", ""),
+    "an example without hit": (rule("{said: [x]}", "examples: [{says: ['agent 3 你好']}]\n"), 3, 12, "needs 'hit'", ""),
+    "a call that ends in the middle of a line": (
+        rule("{said: [x]}", "examples: [{says: ['agent 3-9 你好', 'end 5'], hit: true}]\n"), 3, 19, "ends before", ""),
+    "two lines of one speaker at once": (
+        rule("{said: [x]}", "examples: [{says: ['agent 3-9 你好', 'agent 5 你好'], hit: true}]\n"), 3, 19, "two lines", ""),
+    "a key twice": ("id: a\nid: b\nwhen: {said: [x]}\n", 2, 1, "stands twice", ""),
+    "a list instead of a rule": ("- id: a\n", 1, 1, "must be a mapping", "---"),
+    "an open bracket": ("id: a\nwhen: {said: [x\n", 3, 1, "not valid YAML", ""),
+    "a tab": ("id: a\nwhen:\n\tsaid: [x]\n", 3, 1, "a tab", ""),
+    "an alias without an anchor": ("id: a\nwhen: *x\n", 2, 7, "no anchor", ""),
+    "a tag of Python": ("id: !!python/name:os.system a\n", 1, 5, "not supported", ""),
+    "a control character": ("id: a\x07\n", 1, 6, "not allowed", ""),
+    "a file that is not UTF-8": (b"id: a\nname: \xc4\xe3\n", 2, 7, "not UTF-8", "UTF-8"),
+    "an empty file": ("", 1, 1, "is empty", ""),
+    "conditions nested too deep": (rule("{not: " * 14 + "{said: [x]}" + "}" * 14), 2, None, "nested deeper", ""),
+    "brackets nested too deep": ("id: " + "[" * 200, 1, None, "nested deeper", ""),
+    "aliases that explode": (
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{k}: &{k} [{','.join([f'*{p}'] * 10)}]\n" for p, k in zip("abcdefg", "bcdefgh", strict=True)),
+        6, 4, "aliases", ""),
+    "too many conditions": (rule("{any: [" + "{said: [x]}," * 250 + "]}"), 2, None, "more than 200", ""),
+}  # fmt: skip
+"""Within the words of the language."""
+FILES: dict[str, Mistake] = {
+    # What YAML does
     "a line indented too far": ("id: a\n name: x\nwhen: {said: [x]}\n", 2, 6, "mapping values", "indented too far"),
     "a line indented too little": ("id: a\nwhen:\n  all:\n    - said: [x]\n   - said: [y]\n", 5, 4, "expected key", "indentation"),
     "a modifier deeper than its operator": ("id: a\nwhen:\n  said: [x]\n   role: agent\n", 4, 4, "expected key", "indentation"),
@@ -70,6 +188,13 @@ WRITTEN: dict[str, tuple[str | bytes, int, int, str, str]] = {
     "nothing but a comment": ("# later\n", 1, 1, "is empty", "write a rule"),
     "keys in Chinese": ("规则: a\n", 1, 1, "no key '规则'", "one of: id"),
     "keys with capitals": ("Id: a\nwhen: {said: [x]}\n", 1, 1, "no key 'Id'", "'id'"),
+    "lines that end as on Windows": (b"id: a\r\nwhen:\r\n  sayd: [x]\r\n", 3, 3, "'sayd'", "'said'"),
+    "lines that end as on old Macs": (b"id: a\rwhen:\r  sayd: [x]\r", 3, 3, "'sayd'", "'said'"),
+    "an indentation by wide spaces": ("id: a\nwhen:\n\u3000\u3000said: [x]\n", 3, 1, "no space (U+3000)", "write spaces"),
+    "an invisible character in a key": ("id: a\nwh\u200ben: {said: [x]}\n", 2, 1, "invisible character U+200B", "'when'"),
+    "an escape in double quotes": (rule('{matches: "\\d+元"}'), 2, 18, "unknown escape", "single quotes"),
+    "nothing but separators": ("---\n---\n---\n", 1, 1, "is empty", "write a rule"),
+    "JSON with a slip": ('{\n\t"id": "a",\n\t"when": {"sayd": ["x"]}\n}', 3, 11, "'sayd'", "'said'"),
     # Wrong types
     "points that are no number": ("id: a\npoints: .nan\nwhen: {said: [x]}\n", 2, 9, "must be a number, not '.nan'", ""),
     "endless points": ("id: a\npoints: 1e999\nwhen: {said: [x]}\n", 2, 9, "at most 10000", ""),
@@ -87,10 +212,30 @@ WRITTEN: dict[str, tuple[str | bytes, int, int, str, str]] = {
     "a phrase that is a list": (rule("{said: [[x]]}"), 2, 15, "not a list", ""),
     "a phrase that is nothing": (rule("{said: [~]}"), 2, 15, "not nothing", ""),
     "no words that must be said": (rule("{must_say: [], first_s: 5}"), 2, 18, "'must_say' is empty", ""),
+    "seconds in quotes": (rule("{must_say: [x], first_s: '30'}"), 2, 32, "must be a number", "without quotes"),
+    "minutes": (rule("{must_say: [x], first_s: 1min}"), 2, 32, "must be a number, not '1min'", "name of the key"),
+    "a share of ninety": (rule("{talk_ratio: {of: agent, more_than: 90}}"), 2, 43, "at most 1, not 90", "0.9"),
+    "a share in per cent": (rule("{talk_ratio: {of: agent, more_than: 90%}}"), 2, 43, "must be a number, not '90%'", "0.9"),
+    "points in per cent": ("id: a\npoints: -5%\nwhen: {said: [x]}\n", 2, 9, "must be a number, not '-5%'", "alone"),
+    "digits in full width": ("id: a\npoints: １５\nwhen: {said: [x]}\n", 2, 9, "must be a number", "half width"),
+    "less than a millisecond": (rule("{said: [x], first_s: 0.0001}"), 2, 28, "a millisecond at least", ""),
+    "a position before the call": (rule("{said: [x], first_s: [-1, 30]}"), 2, 29, "at least 0, not -1", ""),
+    "a position of one number": (rule("{said: [x], first_s: [30]}"), 2, 28, "at least 2", ""),
+    "on instead of true": ("id: a\nfatal: on\nwhen: {said: [x]}\n", 2, 8, "true or false, not 'on'", "write true"),
+    "no instead of false": (rule("{said: {any: [x], homophones: no}}"), 2, 37, "true or false, not 'no'", "write false"),
+    "one instead of true": ("id: a\nfatal: 1\nwhen: {said: [x]}\n", 2, 8, "true or false, not '1'", ""),
     # Options that say nothing
     "words that are missing in a partial": (rule("{said: {none: [x], on: partial}}"), 2, 30, "finished", "final"),
     "the written form of a partial": (rule("{matches: {regex: a, written: true, on: partial}}"), 2, 47, "no written form", ""),
     "min_chars beside phrases": (rule("{repeated: {times: 2, like: [x], min_chars: 3}}"), 2, 51, "'similarity'", ""),
+    "a phrase that is wanted and excepted": (rule("{said: {any: [保证], except: [保证]}}"), 2, 35, "both wanted and excepted", "remove"),
+    "a rule instead of its hit": (rule("{rule: b}"), 2, 14, "must be a mapping", "{hit: b}"),
+    # Words of other products and of everyday language
+    "or": (rule("{or: [{said: [x]}]}"), 2, 8, "'or'", "'any'"),
+    "unless": (rule("{said: [x], unless: {said: [y]}}"), 2, 19, "'unless'", "'not'"),
+    "keywords": (rule("{keywords: [x]}"), 2, 8, "'keywords'", "'said'"),
+    "an operator in Chinese": (rule("{语速: {of: agent}}"), 2, 8, "'语速'", "'rate'"),
+    "within without its unit": (rule("{all: [{said: [x]}, {said: [y], within: 20}]}"), 2, 39, "'within'", "'within_s'"),
     # Regular expressions of other engines
     "a named back-reference": (rule("{matches: '(?P<x>a)(?P=x)'}"), 2, 26, "back-reference '(?P=x)'", ""),
     "a back-reference by name": (rule(r"{matches: '(?P<x>a)\k<x>'}"), 2, 26, r"back-reference '\k<x>'", ""),
@@ -100,12 +245,23 @@ WRITTEN: dict[str, tuple[str | bytes, int, int, str, str]] = {
     "a recursion": (rule("{matches: 'a(?R)'}"), 2, 19, "recursion", ""),
     "a backslash at the end": (rule("{matches: 'ab\\'}"), 2, 20, "trailing", ""),
     "repetitions that multiply": (rule("{matches: '(a{900}){900}'}"), 2, 20, "regular expression", ""),
+    "a class of characters that does not exist": (rule(r"{matches: '\p{Hanzi}+'}"), 2, 18, "invalid character class", ""),
     # Expressions over metadata
     "an amount that is compared as a number": (
         rule("{attribute: 'attributes.amount > 1000'}"), 2, 20, "are texts", "double("),
     "an attribute that is no question": (rule("{attribute: attributes.vip}"), 2, 19, "true or false", ""),
     "one equals sign": (rule("{attribute: 'scenario = \"x\"'}"), 2, 29, "not a valid expression", "=="),
     "a variable that does not exist": (rule("{attribute: 'attribute.vip == \"1\"'}"), 2, 20, "'attribute'", "'attributes'"),
+    "a number before the attribute": (rule("{attribute: '1000 < attributes.amount'}"), 2, 20, "are texts", "double("),
+    "numbers in a list": (rule("{attribute: 'attributes.vip in [1, 2]'}"), 2, 20, "are texts", "double("),
+    "a size that is a text": (rule("{attribute: 'size(attributes.phone) == \"11\"'}"), 2, 20, "never equal", ""),
+    "a conversion that is compared with a text": (rule("{attribute: 'int(attributes.age) > \"18\"'}"), 2, 20, "as a number", ""),
+    "an attribute by its number": (rule("{attribute: 'attributes[0] == \"x\"'}"), 2, 20, "no numbers", "attributes.NAME"),
+    "an expression of nothing": (rule("{attribute: 'true'}"), 2, 20, "asks for nothing of the call", "attributes"),
+    "a division by zero": (rule("{attribute: 'int(attributes.age) / 0 == 1'}"), 2, 20, "divides by zero", ""),
+    "and as a word": (rule("{attribute: 'scenario == \"a\" and queue == \"b\"'}"), 2, 36, "not a valid expression", "cel.dev"),
+    "quotes in full width": (rule("{attribute: 'scenario == “a”'}"), 2, 32, "not a valid expression", "cel.dev"),
+    "a method by another name": (rule("{attribute: 'queue.startswith(\"1\")'}"), 2, 26, "'startswith'", "'startsWith'"),
     # Alerts
     "a time between alerts below 0": (rule("{said: [x]}", "alert: {every_s: -0.5}\n"), 3, 18, "above 0", ""),
     "quiet hours in words": (rule("{said: [x]}", "alert: {quiet: 8pm-8am}\n"), 3, 16, "hours of the day", "22:00-08:00"),
@@ -158,16 +314,24 @@ WRITTEN: dict[str, tuple[str | bytes, int, int, str, str]] = {
         "id: a\nwhen: {rule: {hit: b}}\n---\nid: b\nwhen: {all: [{said: [x]}, {rule: {hit: c}}]}\n---\n"
         "id: c\nwhen: {said: [x], after: {rule: {missed: a}}}\n", 2, 20, "a -> b -> c -> a", ""),
 }  # fmt: skip
+"""Of whole files, types, expressions, alerts, examples, flows and schemes."""
+MISTAKES = {**WORDS, **FILES}
 
 
-@pytest.mark.parametrize("what", WRITTEN)
+@pytest.mark.parametrize("what", MISTAKES)
 def test_refuses(what: str) -> None:
     """The right place, the cause, and a hint where there is one."""
-    text, line, column, cause, hint = WRITTEN[what]
+    text, line, column, cause, hint = MISTAKES[what]
     problems = parse({"r.yaml": text}).errors
     fitting = [p for p in problems if cause in p.message and hint in p.hint]
     assert fitting, [str(p) for p in problems]
-    assert (fitting[0].line, fitting[0].column) == (line, column), str(fitting[0])
+    assert fitting[0].line == line and column in (None, fitting[0].column), str(fitting[0])
+
+
+def test_each_mistake_is_told_once() -> None:
+    """Not in two tables under one name, nor under two names."""
+    assert len(MISTAKES) == len(WORDS) + len(FILES)
+    assert len({text for text, *_ in MISTAKES.values()}) == len(MISTAKES)
 
 
 def test_the_same_id_in_two_files() -> None:
@@ -194,6 +358,54 @@ def test_what_is_right_in_spite_of_its_looks() -> None:
         FLOW + "---\n" + scheme("{id: i, rules: [f/a, f/b]}"),
     ):
         assert parse({"a.yaml": text}).errors == [], text
+
+
+WARNED = {
+    "phrases in one string": (rule("{said: ['保证,承诺']}"), 15, "is one phrase", "separate"),
+    "phrases with a bar": (rule("{said: [保证|承诺]}"), 15, "is one phrase", "separate"),
+    "a phrase with a star": (rule("{said: [保证*]}"), 15, "is no pattern", "'matches'"),
+    "an expression with full-width brackets": (rule("{matches: '款（项|额）'}"), 19, "in full width", "write ("),
+}
+
+
+@pytest.mark.parametrize("what", WARNED)
+def test_warns_of_what_may_be_meant_but_hardly_is(what: str) -> None:
+    text, column, cause, hint = WARNED[what]
+    problem = parse({"r.yaml": text}).problems[0]
+    assert problem.warning and (problem.line, problem.column) == (2, column)
+    assert cause in problem.message and hint in problem.hint
+
+
+def check(path: Path) -> tuple[int, list[str]]:
+    """Exit code and lines of `tingjian rules check`; anything but an exit or a message for people fails."""
+    try:
+        result = CliRunner().invoke(app, ["rules", "check", str(path)], catch_exceptions=False)
+    except UserError as error:
+        return error.exit_code, [str(error)]
+    return result.exit_code, result.output.splitlines()
+
+
+def test_files_that_are_no_rules_are_refused_by_the_command(tmp_path: Path) -> None:
+    """A folder without rules, one called like a file, a file that is too large, one that may not be read, a picture."""
+    empty, odd, huge, link = (tmp_path / name for name in ("empty", "odd", "huge", "link"))
+    for folder in (empty, odd, huge, link):
+        folder.mkdir()
+    (odd / "rules.yaml").mkdir()
+    (huge / "a.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
+    (link / "a.yaml").symlink_to(tmp_path / "gone.yaml")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    for path, words in (
+        (tmp_path / "none", "no rule set at"),
+        (empty, "no .yaml files in"),
+        (odd, "no .yaml files in"),
+        (huge, f"at most {MAX_BYTES}"),
+        (link, "can not read"),
+        (huge / "a.yaml", f"at most {MAX_BYTES}"),
+    ):
+        code, lines = check(path)
+        assert code == 2 and words in lines[0], (path, lines)
+    code, lines = check(tmp_path / "picture.png")
+    assert code == 1 and "picture.png:1:1: the file is not UTF-8" in lines[0]
 
 
 def test_the_command_prints_every_mistake_and_fails(tmp_path: Path) -> None:
