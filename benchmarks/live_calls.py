@@ -35,11 +35,11 @@ import numpy as np
 import soundfile
 from confluent_kafka import Consumer, TopicPartition
 
-from processors.commands.following import ends
 from processors.ingest.folder import find_recordings
 from processors.ingest.play import play_calls
 from processors.records import Violation
 from processors.runtime.kafka import client_options
+from processors.runtime.offsets import ends
 from processors.runtime.settings import Settings, load_settings
 from processors.runtime.stack_file import read_stack
 from processors.runtime.supervisor import Stack, ephemeral

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-from processors.commands.following import Place, beginnings, committed, ends, messages
 from processors.runtime.dead_letters import PREFIX
 from processors.runtime.errors import Unavailable, UserError
+from processors.runtime.history import messages
 from processors.runtime.kafka import client_options, make_producer
+from processors.runtime.offsets import GroupOffsets, Place, beginnings, ends
 from processors.runtime.settings import Settings, load_settings
 from processors.topology import DEAD_LETTER_SUFFIX, the_topology
 
@@ -28,7 +30,7 @@ def list_letters() -> None:
     settings = load_settings()
     topics = the_topology().dead_letter_topics()
     begin, end = beginnings(settings, topics), ends(settings, topics)
-    done = committed(settings, REPLAY_GROUP, list(end))
+    done = _sent(settings, end)
     kept: Counter[str] = Counter()
     sent: Counter[str] = Counter()
     for place, last in end.items():
@@ -67,7 +69,7 @@ def replay_letters(topic: str, limit: int) -> None:
     """Send the dead letters that were not sent again yet to the topic they came from."""
     settings = load_settings()
     begin, end = _places(settings, topic)
-    done = committed(settings, REPLAY_GROUP, list(end))
+    done = _sent(settings, end)
     starts = {place: max(begin[place], done.get(place, 0)) for place in end}
     producer = make_producer(settings)
     upto = dict(starts)
@@ -94,6 +96,11 @@ def error_headers(letter: Message) -> dict[str, str]:
 def headers_of(letter: Message) -> list[tuple[str, str | bytes | None]]:
     """All headers of a message."""
     return [(header[0], header[1]) for header in letter.headers() or []]
+
+
+def _sent(settings: Settings, places: Iterable[Place]) -> dict[Place, int]:
+    with GroupOffsets(settings, REPLAY_GROUP) as offsets:
+        return offsets.committed(places)
 
 
 def _remember(settings: Settings, upto: dict[Place, int]) -> None:

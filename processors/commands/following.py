@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from processors.records import AnyRecord
 from processors.runtime import wire
 from processors.runtime.errors import BadRecord, Unavailable
-from processors.runtime.history import BATCH_RECORDS, BYSTANDER, Place, beginnings, ends, messages
-from processors.runtime.kafka import REQUEST_TIMEOUT_S, client_options, fatal
+from processors.runtime.history import BATCH_RECORDS, BYSTANDER
+from processors.runtime.kafka import client_options, fatal
+from processors.runtime.offsets import ends
 from processors.runtime.settings import Settings
-
-__all__ = ["Following", "Place", "beginnings", "committed", "ends", "messages"]
 
 
 class Following:
@@ -57,17 +55,3 @@ class Following:
             except BadRecord:
                 continue
         return records
-
-
-def committed(settings: Settings, group: str, places: Sequence[Place]) -> dict[Place, int]:
-    """Offsets the group has committed; partitions in which it never has are left out."""
-    if not places:
-        return {}
-    admin = AdminClient({**client_options(settings)})
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for topic, number in places])
-    try:
-        answer = admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_TIMEOUT_S)
-        found = answer[group].result().topic_partitions or []
-    except KafkaException as error:
-        raise Unavailable(f"Kafka does not answer about the group {group}: {error}") from error
-    return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}

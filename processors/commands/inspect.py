@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from processors.commands.following import Following, Place, ends
+from processors.commands.following import Following
 from processors.commands.report import CallRows, report
 from processors.commands.rule_folder import publish, read_rules
 from processors.commands.stack import quiet_logs
@@ -31,6 +31,7 @@ from processors.ingest.folder import Planned
 from processors.records import Scorecard
 from processors.runtime import wire
 from processors.runtime.errors import BadRecord, Unavailable, UserError
+from processors.runtime.offsets import Place, ends
 from processors.runtime.settings import Settings, load_settings
 from processors.runtime.supervisor import Stack
 from processors.sink.queries import query, wait_until_stored

@@ -33,7 +33,8 @@ from processors.runtime import wire
 from processors.runtime.children import die_with_parent
 from processors.runtime.compacted import read_compacted
 from processors.runtime.errors import BadRecord, Unavailable, UserError
-from processors.runtime.history import Place, beginnings, ends, messages, since
+from processors.runtime.history import messages
+from processors.runtime.offsets import Place, beginnings, ends, since
 from processors.runtime.settings import Settings
 
 TIMELINE = "calls.timeline"

@@ -20,8 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from processors.runtime.children import foreign, free_ports, is_free, last_line, spawn, stop
 from processors.runtime.errors import UserError
@@ -31,6 +30,11 @@ from processors.runtime.stack_file import is_alive
 
 START_TIMEOUT_S = 120.0
 STOP_GRACE_S = 20.0
+ASK_S = 0.5
+ASK_AGAIN_S = 0.05
+FIRST_GROUP = "tingjian-first"
+FIRST_PLACE = TopicPartition("none", 0)
+"""A group and a place that nobody uses: asking for them makes the broker set up its book of offsets."""
 PID = "pid"
 NEEDED_BYTES = 512 * 1024 * 1024
 # The second compiler of Java pays off after hours; without it a start takes half the time on a small machine.
@@ -183,19 +187,21 @@ class Broker:
         path.unlink(missing_ok=True)
 
     def _wait(self, stopping: threading.Event) -> None:
-        """Until the broker answers a client's question."""
+        """Until the broker answers a client's question, and knows about groups: what asks before that may wait long."""
         assert self.process is not None
-        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200})
+        options = {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200}
+        client = Consumer({**options, "group.id": FIRST_GROUP, "enable.auto.commit": "false"})
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and not stopping.is_set():
             if self.process.poll() is not None:
                 words = ("No space left", "Address already in use", "BindException", "Exception", "ERROR", "Error")
                 raise self._failed([last_line(self.log, words[:3]) or last_line(self.log, words) or "it ended"])
             try:
-                if client.list_topics(timeout=0.5).brokers:
+                if client.list_topics(timeout=ASK_S).brokers and client.committed([FIRST_PLACE], timeout=ASK_S):
+                    client.close()
                     return
             except KafkaException:
-                continue  # not yet: the next question waits in the client
+                time.sleep(ASK_AGAIN_S)
         if stopping.is_set():
             return
         raise self._failed([f"no answer within {START_TIMEOUT_S:.0f} s"])

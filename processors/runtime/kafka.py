@@ -138,6 +138,8 @@ def _count_lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
                     records=lost,
                 )
     except KafkaException as error:
+        if error.args[0].code() == KafkaError._DESTROY:  # it was closed meanwhile, and will read nothing
+            return
         raise Unavailable(f"Kafka does not answer about offsets: {error}") from error
 
 
@@ -149,7 +151,7 @@ def group_members(settings: Settings, group: str) -> set[str]:
         # Describing a group that no coordinator knows yet would wait for one in vain, so it is looked up first.
         listed = admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S).result()
         if listed.errors:
-            raise listed.errors[0]
+            raise KafkaException(listed.errors[0])
         if group not in {one.group_id for one in listed.valid}:
             return set()
         described = admin.describe_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_S)[group].result()

@@ -60,7 +60,11 @@ def lock_home(home: Path) -> IO[str] | None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Treat SIGTERM and a closed terminal like Ctrl-C, so that children are stopped in order."""
+    """Treat SIGTERM and a closed terminal like Ctrl-C, so that children are stopped in order.
+
+    Ctrl-C is heard even where a shell told this process to ignore it (a command in the background of a script); a
+    closed terminal is not where `nohup` did.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -68,7 +72,10 @@ def terminable() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

@@ -11,10 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
-from processors.runtime.kafka import REQUEST_TIMEOUT_S, client_options
+from processors.runtime.errors import Unavailable
+from processors.runtime.offsets import GroupOffsets, Place
 from processors.runtime.settings import Settings
 
 LOOK_EVERY_S = 10.0
@@ -27,9 +25,9 @@ class Progress:
 
     def __init__(self, stuck_s: float = STUCK_S) -> None:
         self._stuck_s = stuck_s
-        self._since: dict[int, tuple[int, float]] = {}
+        self._since: dict[Place, tuple[int, float]] = {}
 
-    def look(self, committed: Mapping[int, int], ends: Mapping[int, int], now_s: float) -> list[int]:
+    def look(self, committed: Mapping[Place, int], ends: Mapping[Place, int], now_s: float) -> list[Place]:
         """Partitions with waiting records whose commits have not moved for too long.
 
         `committed` and `ends` are of the partitions that this process has; others are forgotten.
@@ -38,7 +36,7 @@ class Progress:
         self._since = {p: (offset, self._begun(p, offset, now_s)) for p, offset in waiting.items()}
         return sorted(p for p, (_, since_s) in self._since.items() if now_s - since_s >= self._stuck_s)
 
-    def _begun(self, partition: int, offset: int, now_s: float) -> float:
+    def _begun(self, partition: Place, offset: int, now_s: float) -> float:
         seen = self._since.get(partition)
         return seen[1] if seen and seen[0] == offset else now_s
 
@@ -53,28 +51,17 @@ def watch_progress(
 def _watch(
     settings: Settings, group: str, topic: str, assigned: Callable[[], Collection[int]], end: Callable[[str], object]
 ) -> None:
-    admin = AdminClient({**client_options(settings)})
+    offsets = GroupOffsets(settings, group)
     progress = Progress()
     while True:
         time.sleep(LOOK_EVERY_S)
-        partitions = sorted(assigned())
+        places = [(topic, number) for number in sorted(assigned())]
         try:
-            committed, ends = _seen(admin, group, topic, partitions) if partitions else ({}, {})
-        except KafkaException:
+            committed = offsets.committed(places)
+            ends = {place: offsets.kept(place)[1] for place in places}
+        except Unavailable:
             progress = Progress()
             continue
-        stuck = progress.look(committed, ends, time.monotonic())
+        stuck = [number for _, number in progress.look(committed, ends, time.monotonic())]
         if stuck:
             end(f"records wait in partitions {stuck} of {topic}, but nothing was committed for {STUCK_S:.0f} s")
-
-
-def _seen(
-    admin: AdminClient, group: str, topic: str, partitions: Collection[int]
-) -> tuple[dict[int, int], dict[int, int]]:
-    places = [TopicPartition(topic, number) for number in partitions]
-    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    ends = admin.list_offsets(dict.fromkeys(places, latest), request_timeout=REQUEST_TIMEOUT_S)
-    asked = ConsumerGroupTopicPartitions(group, places)
-    [answer] = admin.list_consumer_group_offsets([asked], request_timeout=REQUEST_TIMEOUT_S).values()
-    committed = {p.partition: p.offset for p in answer.result().topic_partitions}
-    return committed, {p.partition: end.result().offset for p, end in ends.items()}

@@ -14,11 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
 from processors.runtime.errors import BadRecord, Unavailable, UserError
-from processors.runtime.kafka import client_options
+from processors.runtime.offsets import GroupOffsets, Place, ends
 from processors.runtime.settings import Settings
 from processors.runtime.stack_file import read_stack
 from processors.sink.store import Store, embedded_folder, open_embedded, open_server
@@ -48,16 +45,13 @@ def query(settings: Settings, sql: str, parameters: Mapping[str, Any] | None = N
 
 def wait_until_stored(settings: Settings, timeout_s: float = TIMEOUT_S) -> bool:
     """Wait until all records that are on the topics of `sink` now are inserted; false when the time is over."""
-    admin = AdminClient({**client_options(settings)})
     until = time.monotonic() + timeout_s
-    try:
-        ends = _ends(admin)
-        while not _reached(_committed(admin, list(ends)), ends):
+    last = ends(settings, the_topology().processors["sink"].reads)
+    with GroupOffsets(settings, GROUP) as offsets:
+        while not _reached(offsets.committed(last), last):
             if time.monotonic() >= until:
                 return False
             time.sleep(POLL_S)
-    except KafkaException as error:
-        raise Unavailable(f"Kafka does not answer: {error}") from error
     return True
 
 
@@ -91,23 +85,5 @@ def _parsed(lines: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines() if line]
 
 
-def _ends(admin: AdminClient) -> dict[tuple[str, int], int]:
-    known = admin.list_topics(timeout=TIMEOUT_S).topics
-    partitions = [
-        TopicPartition(topic, number)
-        for topic in the_topology().processors["sink"].reads
-        for number in (known[topic].partitions if topic in known else ())
-    ]
-    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    answers = admin.list_offsets(dict.fromkeys(partitions, latest), request_timeout=TIMEOUT_S)
-    return {(p.topic, p.partition): answer.result().offset for p, answer in answers.items()}
-
-
-def _committed(admin: AdminClient, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    asked = ConsumerGroupTopicPartitions(GROUP, [TopicPartition(*partition) for partition in partitions])
-    [answer] = admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_S).values()
-    return {(p.topic, p.partition): p.offset for p in answer.result().topic_partitions}
-
-
-def _reached(committed: Mapping[tuple[str, int], int], ends: Mapping[tuple[str, int], int]) -> bool:
+def _reached(committed: Mapping[Place, int], ends: Mapping[Place, int]) -> bool:
     return all(end == 0 or committed.get(partition, -1) >= end for partition, end in ends.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -14,6 +15,7 @@ from processors.runtime.children import free_ports
 from processors.runtime.embedded import Broker
 from processors.runtime.errors import Unavailable, UserError
 from processors.runtime.kafka import group_members, make_consumer
+from processors.runtime.offsets import GroupOffsets
 from processors.runtime.settings import Settings, load_settings
 from processors.runtime.topics import apply_topics
 from processors.topology import Topology, the_topology
@@ -106,6 +108,26 @@ def test_group_members_are_named(kafka: Settings) -> None:
 
     until(joined, "the member joined")
     consumer.close()
+
+
+def test_a_group_is_asked_again_when_the_broker_answers_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(home=tmp_path)
+    with Broker(settings) as broker:
+        assert broker.process is not None
+        there = settings.model_copy(update={"kafka": broker.bootstrap, "kafka_replication": 1})
+        apply_topics(the_topology(), there)
+        with GroupOffsets(there, "late") as offsets:
+            assert offsets.committed([("violations", 0)]) == {} and offsets.kept(("violations", 0)) == (0, 0)
+            monkeypatch.setattr("processors.runtime.offsets.REQUEST_TIMEOUT_S", 0.5)
+            broker.process.send_signal(signal.SIGSTOP)
+            try:
+                for _ in range(3):
+                    with pytest.raises(Unavailable, match="does not answer about the offsets of the group late"):
+                        offsets.committed([("violations", 0)])
+            finally:
+                broker.process.send_signal(signal.SIGCONT)
+            monkeypatch.setattr("processors.runtime.offsets.REQUEST_TIMEOUT_S", 30)
+            assert offsets.committed([("violations", 0)]) == {}
 
 
 def test_broker_listens_on_the_loopback_only(kafka: Settings) -> None:

@@ -1,12 +1,14 @@
 import pytest
 
 from processors.commands.dead_letters import list_letters, replay_letters, show_letters
-from processors.commands.following import Following, ends, messages
+from processors.commands.following import Following
 from processors.records import Tick
 from processors.runtime import wire
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.errors import BadRecord, UserError
+from processors.runtime.history import messages
 from processors.runtime.kafka import make_producer
+from processors.runtime.offsets import ends
 from processors.runtime.settings import Settings
 
 TOPIC = "calls.timeline"

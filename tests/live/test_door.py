@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from processors.commands.following import ends, messages
 from processors.ingest.job import Progress, ingest_path, plan_path
 from processors.ingest.media import MediaRecord
 from processors.ingest.play import play_calls
 from processors.records import AudioChunk, CallEnded, CallStarted
 from processors.runtime.children import free_ports
 from processors.runtime.health import is_ready
+from processors.runtime.history import messages
+from processors.runtime.offsets import ends
 from processors.runtime.settings import Settings
 from processors.runtime.wire import decode
 

@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from processors.commands.following import beginnings, ends, messages
 from processors.commands.inspect import SLOTS, inspect
 from processors.inspect.book import compile_book
 from processors.inspect.language import parse
 from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.inspect.trial import replay, standing
 from processors.records import AnyRecord, CallStarted, Violation
+from processors.runtime.history import messages
+from processors.runtime.offsets import beginnings, ends
 from processors.runtime.settings import Settings, load_settings
 from processors.runtime.supervisor import Stack
 from processors.runtime.wire import decode

@@ -18,8 +18,8 @@ from processors.records import Scorecard, Violation
 from processors.runtime.compacted import read_compacted
 from processors.runtime.errors import UserError
 from processors.runtime.events import headers
-from processors.runtime.history import ends
 from processors.runtime.kafka import make_producer
+from processors.runtime.offsets import ends
 from processors.runtime.settings import Settings
 from processors.runtime.wire import encode
 from tests.inspect.timeline import ended, said, started, tick
