@@ -21,6 +21,7 @@ from processors.runtime.errors import UserError
 if TYPE_CHECKING:
     from processors.inspect.book import RuleBook
     from processors.inspect.language import ParsedRules
+    from processors.inspect.trial import Outcome
     from processors.runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Rules as code: check, test, explain, backtest and publish rule sets.")
@@ -120,49 +121,107 @@ def test(
             print(
                 f"{shown(folder, file)}:{line}:{column}: {outcome.rule_id}, example {outcome.number}: {outcome.message}"
             )
+            if rule:
+                print(*_why(book, outcome), sep="\n")
         without = [one.rule.rule_id for one in book.rules if not one.hidden and not one.rule.examples]
         for rule_id in without if not rule else []:
             print(f"warning: the rule '{rule_id}' has no examples")
+        explained = next((one.rule_id for one in failed if book.rule(one.rule_id) is not None), "")
+        if explained and not rule:
+            print(f"condition by condition: tingjian rules test {folder} --rule {explained}")
         print(f"{len(outcomes) - len(failed)} of {_count(len(outcomes), 'example')} passed; version {book.version}")
     if failed:
         raise typer.Exit(1)
+
+
+def _why(book: RuleBook, outcome: Outcome) -> list[str]:
+    """Condition by condition, why a rule did not do what its example promises; of a flow or a scheme nothing more."""
+    from processors.inspect.examples import timeline
+    from processors.inspect.explain import explain, lines
+
+    if book.rule(outcome.rule_id) is None:
+        return []
+    records = timeline(outcome.example, f"example-{outcome.number}", book.encoder)
+    return [f"  {line}" for line in lines(explain(book, records, outcome.rule_id))]
 
 
 @app.command("list")
 def list_rules(folder: Folder, as_json: AsJson = False) -> None:
     """List rules, flows and schemes of a rule set."""
     book = _compiled(folder)
-    rows: list[dict[str, Any]] = [
-        {
-            "rule_id": one.rule.rule_id,
-            "name": one.rule.name,
-            "severity": one.rule.severity,
-            "points": one.rule.points,
-            "fatal": one.rule.fatal,
-            "scenario": list(one.rule.scope.scenario),
-            "role": one.rule.scope.role,
-            "version": one.rule.version,
-            "examples": len(one.rule.examples),
-            "file": one.rule.place.file,
-            "line": one.rule.place.line,
-        }
-        for one in sorted(book.rules, key=lambda one: one.rule.place)
-        if not one.hidden
-    ]
+    listed = {
+        "rules": [
+            {
+                "rule_id": one.rule.rule_id,
+                "name": one.rule.name,
+                "severity": one.rule.severity,
+                "points": one.rule.points,
+                "fatal": one.rule.fatal,
+                "scenario": list(one.rule.scope.scenario),
+                "role": one.rule.scope.role,
+                "version": one.rule.version,
+                "examples": len(one.rule.examples),
+                "file": one.rule.place.file,
+                "line": one.rule.place.line,
+            }
+            for one in sorted(book.rules, key=lambda one: one.rule.place)
+            if not one.hidden
+        ],
+        "flows": [
+            {
+                "flow_id": flow.flow_id,
+                "name": flow.name,
+                "scenario": list(flow.scope.scenario),
+                "steps": [step.step_id for step in flow.steps],
+                "version": flow.version,
+                "examples": len(flow.examples),
+                "file": flow.place.file,
+                "line": flow.place.line,
+            }
+            for flow in book.flows
+        ],
+        "schemes": [
+            {
+                "scheme_id": scheme.scheme_id,
+                "name": scheme.name,
+                "scenario": list(scheme.scope.scenario),
+                "items": [item.item_id for dimension in scheme.dimensions for item in dimension.items],
+                "examples": len(scheme.examples),
+                "file": scheme.place.file,
+                "line": scheme.place.line,
+            }
+            for scheme in book.schemes
+        ],
+    }
     if as_json:
-        print(json.dumps({"version": book.version, "rules": rows}, ensure_ascii=False))
+        print(json.dumps({"version": book.version, **listed}, ensure_ascii=False))
         return
+    _print_listed(f"{folder} (version {book.version})", listed)
+
+
+def _print_listed(title: str, listed: Mapping[str, list[dict[str, Any]]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"{folder} (version {book.version})")
-    for column in ("rule", "name", "severity", "points", "scope", "examples"):
-        table.add_column(column, justify="right" if column in ("points", "examples") else "left")
-    for row in rows:
+    console = Console()
+    table = Table("rule", "name", "severity", title=escape(title))
+    for column in ("points", "scope", "examples"):
+        table.add_column(column, justify="left" if column == "scope" else "right")
+    for row in listed["rules"]:
         points = "fatal" if row["fatal"] else f"{row['points']:g}"
         scope = " ".join([*row["scenario"], row["role"]])
-        table.add_row(row["rule_id"], row["name"], row["severity"], points, scope, str(row["examples"]))
-    Console().print(table)
+        table.add_row(*map(escape, (row["rule_id"], row["name"], row["severity"], points, scope, str(row["examples"]))))
+    console.print(table)
+    for kind, parts in (("flow", "steps"), ("scheme", "items")):
+        rows = listed[f"{kind}s"]
+        table = Table(kind, "name", parts, "scope")
+        table.add_column("examples", justify="right")
+        for row in rows:
+            cells = (row[f"{kind}_id"], row["name"], ", ".join(row[parts]), " ".join(row["scenario"]))
+            table.add_row(*map(escape, cells), str(row["examples"]))
+        if rows:
+            console.print(table)
 
 
 @app.command()
@@ -279,7 +338,7 @@ def import_rules(
     """Translate rules of Alibaba's 智能对话分析 (SCA); list what can not be translated, with the reason."""
     from processors.inspect.alibaba.rules import import_rules as translate
 
-    imported = translate(_text_of(file), file.stem)
+    imported = translate(_text_of(file), str(file))
     notes = [str(note) for note in imported.notes]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

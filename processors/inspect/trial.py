@@ -93,9 +93,15 @@ def run_flow_example(book: RuleBook, flow_id: str, number: int, example: FlowExa
         return Outcome(flow_id, number, example.call, found, "the flow does not apply to this call")
     missed = {one.step_id for one in last.steps if one.state == "missed"}
     undone = set(example.done) - {one.step_id for one in last.steps if one.state == "done"}
-    wrong = [f"missed {', '.join(sorted(missed)) or 'nothing'}"] if missed != set(example.missed) else []
+    wrong = []
+    if missed != set(example.missed):
+        wrong.append(f"missed {_names(missed)}, should miss {_names(example.missed)}")
     wrong += [f"not done {', '.join(sorted(undone))}"] if undone else []
     return Outcome(flow_id, number, example.call, found, "; ".join(wrong))
+
+
+def _names(steps: Iterable[str]) -> str:
+    return ", ".join(sorted(steps)) or "nothing"
 
 
 def run_scheme_example(book: RuleBook, scheme: Scheme, number: int, example: SchemeExample) -> Outcome:
@@ -145,7 +151,8 @@ def _difference(example: Example, found: list[Violation]) -> str:
         return f"found at {_seconds(found)}, but should not be" if found else "not found, but should be"
     if len(found) != len(example.hit):
         wanted = ", ".join(f"{second:g}" for second in example.hit)
-        return f"found {len(found)} times ({_seconds(found) or 'never'}), should be at {wanted} s"
+        times = f"found {len(found)} times ({_seconds(found)})" if len(found) > 1 else f"found at {_seconds(found)}"
+        return f"{times if found else 'not found'}, should be at {wanted} s"
     open_violations = list(found)
     for second in example.hit:
         fitting = next((one for one in open_violations if _at(one, round(second * 1000), example)), None)

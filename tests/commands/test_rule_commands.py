@@ -56,6 +56,53 @@ def test_import_prints_rules_or_json_when_no_folder_is_named(export: Path) -> No
     assert made["notes"][0]["refused"] is True
 
 
+WHOLE = RULES + """---
+flow: f
+steps: [{id: s, when: {said: [再见]}}]
+examples: [{says: ['agent 1 再见', 'end 9'], done: [s]}, {says: ['agent 1 好', 'end 9'], missed: []}]
+---
+scheme: m
+items: [{id: i, rules: [a]}]
+examples: [{says: ['agent 1 您好'], points: 90}]
+---
+id: b
+when: {all: [{said: [您好]}, {not: {said: [再见]}, within_s: 5}]}
+examples: [{says: ['agent 1 您好', 'agent 3 再见'], hit: true}]
+"""
+
+
+def test_list_names_rules_flows_and_schemes(rules: Path) -> None:
+    (rules / "a.yaml").write_text(WHOLE, encoding="utf-8")
+    made = json.loads(tingjian("list", rules, "--json").stdout)
+    names = [[one[key] for one in made[kind]] for kind, key in
+             (("rules", "rule_id"), ("flows", "flow_id"), ("schemes", "scheme_id"))]  # fmt: skip
+    assert names == [["a", "b"], ["f"], ["m"]]
+    assert all(name in tingjian("list", rules).stdout for name in "abfm")
+
+
+def test_failing_examples_say_what_was_found_and_a_named_rule_why(rules: Path) -> None:
+    (rules / "a.yaml").write_text(WHOLE, encoding="utf-8")
+    result = tingjian("test", rules)
+    assert result.exit_code == 1
+    places = [line.partition(": ")[2] for line in result.stdout.splitlines() if line.startswith(str(rules))]
+    assert places == [
+        "b, example 1: not found, but should be",
+        "f, example 2: missed s, should miss nothing",
+        "m, example 1: scores 100, should be 90: no item was hit",
+    ]
+    assert f"tingjian rules test {rules} --rule b" in result.stdout
+    why = tingjian("test", rules, "--rule", "b").stdout
+    assert "it is there, so it is not missing" in why and "0:03.0 to 0:03.5 agent 再见" in why
+    assert tingjian("test", rules, "--rule", "a").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["f/s", "nothing"])
+def test_only_what_stands_in_the_files_can_be_tested(rules: Path, name: str) -> None:
+    (rules / "a.yaml").write_text(WHOLE, encoding="utf-8")
+    with pytest.raises(UserError, match="no rule, flow or scheme"):
+        tingjian("test", rules, "--rule", name)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
