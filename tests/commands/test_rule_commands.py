@@ -56,7 +56,9 @@ def test_import_prints_rules_or_json_when_no_folder_is_named(export: Path) -> No
     assert made["notes"][0]["refused"] is True
 
 
-WHOLE = RULES + """---
+WHOLE = (
+    RULES
+    + """---
 flow: f
 steps: [{id: s, when: {said: [再见]}}]
 examples: [{says: ['agent 1 再见', 'end 9'], done: [s]}, {says: ['agent 1 好', 'end 9'], missed: []}]
@@ -69,6 +71,7 @@ id: b
 when: {all: [{said: [您好]}, {not: {said: [再见]}, within_s: 5}]}
 examples: [{says: ['agent 1 您好', 'agent 3 再见'], hit: true}]
 """
+)
 
 
 def test_list_names_rules_flows_and_schemes(rules: Path) -> None:
