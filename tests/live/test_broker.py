@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -21,6 +22,13 @@ from processors.runtime.topics import apply_topics
 from processors.topology import Topology, the_topology
 from tests.live.records import HELD, STARTED, publish
 from tests.live.waiting import until
+
+
+def stand_still(process: subprocess.Popen[bytes]) -> None:
+    """Stop it, and wait until none of its threads runs any more."""
+    process.send_signal(signal.SIGSTOP)
+    threads = list(Path(f"/proc/{process.pid}/task").glob("*/stat"))
+    until(lambda: all(") T " in one.read_text(encoding="ascii") for one in threads), "the process stands still")
 
 
 def changed(**topics: object) -> Topology:
@@ -119,7 +127,7 @@ def test_a_group_is_asked_again_when_the_broker_answers_late(tmp_path: Path, mon
         with GroupOffsets(there, "late") as offsets:
             assert offsets.committed([("violations", 0)]) == {} and offsets.kept(("violations", 0)) == (0, 0)
             monkeypatch.setattr("processors.runtime.offsets.REQUEST_TIMEOUT_S", 0.5)
-            broker.process.send_signal(signal.SIGSTOP)
+            stand_still(broker.process)
             try:
                 for _ in range(3):
                     with pytest.raises(Unavailable, match="does not answer about the offsets of the group late"):
