@@ -19,6 +19,8 @@ from processors.inspect.numbers_zh import digit
 NUMBERED: Final = ("id_card", "bank_card", "phone")
 """Kinds that are strings of digits, and may be read out over several turns."""
 
+CARD_DIGITS_MOST: Final = 19
+
 _FILLER: Final = re.compile(
     r"(?:[\s,，.。、…~\-－—–+()（）嗯呃额啊哦喔呐呢杠]|那个|这个|就是|然后|接着|后面|再来|再|对的|对|是的|是|好的|好|"
     r"等一下|等等|稍等)+"
@@ -165,6 +167,6 @@ def is_phone(number: str) -> bool:
 
 _CHECKS: Final[tuple[tuple[str, tuple[int, ...], Callable[[str], bool]], ...]] = (
     ("id_card", (18,), is_id_card),
-    ("bank_card", (19, 18, 17, 16), is_bank_card),
+    ("bank_card", tuple(range(CARD_DIGITS_MOST, 15, -1)), is_bank_card),
     ("phone", (15, 13, 12, 11, 10), is_phone),
 )

@@ -5,8 +5,10 @@
 
 Kinds: id_card (GB 11643 checksum), bank_card (Luhn, ranges of the networks), phone (mobile, landline, 400), amount,
 rate, date. Digits may be read one by one, in groups, with 幺, and over several turns of one speaker while the other
-party reads them back or talks; the proof points at the spoken characters of each turn. A card is found as soon as the
-digits read so far are a valid one.
+party reads them back or talks; the proof points at the spoken characters of each turn. A number is found as soon as the
+digits read so far are a valid one. Only a bank card of less than 19 digits after which the speaker pauses may be the
+beginning of a longer one (the first 16 of 19 digits pass the check by chance in one of ten), so it waits a moment for
+digits that make it longer.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
-from processors.inspect.entities import NUMBERED, Digits, digit_runs, numbers
+from processors.inspect.entities import CARD_DIGITS_MOST, NUMBERED, Digits, digit_runs, numbers
 from processors.inspect.operators.base import Call, Hit, Json, Measuring, Part
 from processors.inspect.quantities import WORDED, quantities
 from processors.inspect.reader import Node, Reader, scalar
 from processors.inspect.spoken import Spoken
-from processors.records import Utterance
+from processors.records import CallEnded, Tick, Utterance
 
 GOES_ON_MS: Final = 20_000
 """Longest time between two turns of one speaker that read one number."""
+WAIT_MS: Final = 5_000
+"""Silence of the speaker after which a card that may go on is taken as whole."""
 MAX_PIECES: Final = 20
 """Turns of one number that are remembered: an identity card read digit by digit, each in an utterance of its own."""
 KINDS: Final = (*NUMBERED, *WORDED)
@@ -33,7 +37,7 @@ class EntityOperator(Measuring):
     """Valid entities of some kinds, with bounds on their value."""
 
     word: ClassVar[str] = "entity"
-    observes: ClassVar[tuple[type[Any], ...]] = (Utterance,)
+    observes: ClassVar[tuple[type[Any], ...]] = (Utterance, Tick, CallEnded)
     schema: ClassVar[dict[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
@@ -71,11 +75,18 @@ class EntityOperator(Measuring):
             reader.problem(found["less_than"], f"nothing is more than {scalar(found['more_than'])} and less than this")
         return cls(frozenset(kinds), more, less) if kinds else None
 
-    def observe(self, memory: Json, record: Utterance, call: Call) -> tuple[Json, list[Hit]]:
-        """Memory: {channel: [end_ms, pieces]}, while a number may go on in the next turn.
+    @property
+    def lag_ms(self) -> int:
+        return WAIT_MS if "bank_card" in self.kinds else 0
 
-        A piece is [utterance_no, start_ms, end_ms, char_from, words]: the digits spoken in one turn.
+    def observe(self, memory: Json, record: Any, call: Call) -> tuple[Json, list[Hit]]:
+        """Memory: {channel: [end_ms, pieces, whole, turn]}, while a number may go on in the next turn.
+
+        A piece is [utterance_no, start_ms, end_ms, char_from, words]: the digits spoken in one turn. The first `whole`
+        pieces are a card that is reported unless it becomes longer.
         """
+        if not isinstance(record, Utterance):
+            return self._waited(memory, call)
         spoken = Spoken(record, call.turn, None)
         hits = []
         if self.kinds - set(NUMBERED):
@@ -98,30 +109,91 @@ class EntityOperator(Measuring):
             return memory, []  # words between two groups do not end the number
         channels = memory if isinstance(memory, dict) else {}
         channel = str(spoken.record.channel)
-        begun = _going_on(channels.get(channel), spoken.record.start_ms)
-        hits: list[Hit] = []
+        speaker = _Speaker(spoken.record.channel, spoken.record.role, spoken.turn)
+        before = _read_so_far(channels.get(channel))
+        begun = before if before and spoken.record.start_ms - before.end_ms <= GOES_ON_MS and runs[0].opens else None
+        hits = [] if begun or not before else self._whole(before, speaker)
         left: Json = None
         for run in runs:
-            piece = _piece(spoken, run)
-            pieces = [*begun, piece] if run.opens else [piece]
-            found = self._found(pieces, spoken)
-            hits += found
-            if run.closes and not found:
-                left = [spoken.record.end_ms, pieces[-MAX_PIECES:]]
+            so_far = begun if run.opens else None
+            pieces = [*(so_far.pieces if so_far else ()), _piece(spoken, run)]
+            read, found = self._found(pieces, speaker)
+            if found and not (run.closes and self._may_go_on(found)):
+                if so_far and pieces.index(read[0]) >= so_far.whole:
+                    hits += self._whole(so_far, speaker)  # a number of its own behind the card
+                hits += self._hits(read, found, speaker)
+            elif run.closes:
+                # Digits that make no longer number leave the card before them as it is, until the wait is over.
+                whole = len(pieces) if found else so_far.whole if so_far else 0
+                dropped = max(0, len(pieces) - MAX_PIECES)
+                left = [spoken.record.end_ms, pieces[dropped:], max(0, whole - dropped), spoken.turn]
+            elif so_far:
+                hits += self._whole(so_far, speaker)
         others = {key: kept for key, kept in channels.items() if key != channel}
         return (others if left is None else {**others, channel: left}) or None, hits
 
-    def _found(self, pieces: list[Any], spoken: Spoken) -> list[Hit]:
-        """Hits for the valid numbers that end with the last piece, over as many pieces as fit. A group that is read
-        twice counts once where that makes a number; where both parties are on one channel, always."""
-        mixed = spoken.record.role == "mixed"
+    def _waited(self, memory: Json, call: Call) -> tuple[Json, list[Hit]]:
+        """Cards after which the speaker has been silent for long enough."""
+        if not isinstance(memory, dict):
+            return memory, []
+        hits: list[Hit] = []
+        kept = dict(memory)
+        for key, value in memory.items():
+            before, channel = _read_so_far(value), int(key)
+            until_ms = call.call_ms if call.ended else _at(call.final_until_ms, channel, call.call_ms)
+            if before and before.whole and (call.ended or until_ms - before.end_ms >= WAIT_MS):
+                hits += self._whole(before, _Speaker(channel, call.roles[channel], before.turn))
+                del kept[key]
+        return ((kept or None) if len(kept) != len(memory) else memory), hits
+
+    def _whole(self, before: _Read, speaker: _Speaker) -> list[Hit]:
+        """The card that waited for more digits, if one did."""
+        if not before.whole:
+            return []
+        return self._hits(*self._found(before.pieces[: before.whole], speaker), speaker)
+
+    def _may_go_on(self, found: list[tuple[str, int, int]]) -> bool:
+        kind, begin, end = found[-1]
+        return kind in self.kinds and kind == "bank_card" and end - begin < CARD_DIGITS_MOST
+
+    def _found(self, pieces: list[Any], speaker: _Speaker) -> tuple[list[Any], list[tuple[str, int, int]]]:
+        """(pieces, numbers): the valid numbers that end with the last piece, over as many pieces as fit. A group that
+        is read twice counts once where that makes a number; where both parties are on one channel, always."""
         for first in range(len(pieces)):
             once = _once(pieces[first:])
-            for read in (once,) if mixed else (pieces[first:], once):
+            for read in (once,) if speaker.role == "mixed" else (pieces[first:], once):
                 found = numbers("".join(_digits(piece).digits for piece in read))
                 if found:
-                    return [_hit(read, begin, end, spoken) for kind, begin, end in found if kind in self.kinds]
-        return []
+                    return read, found
+        return [], []
+
+    def _hits(self, read: list[Any], found: list[tuple[str, int, int]], speaker: _Speaker) -> list[Hit]:
+        return [_hit(read, begin, end, speaker) for kind, begin, end in found if kind in self.kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    channel: int
+    role: str
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one speaker has read so far of a number."""
+
+    end_ms: int
+    pieces: list[Any]
+    whole: int
+    turn: int
+
+
+def _read_so_far(memory: Json) -> _Read | None:
+    return _Read(*memory) if isinstance(memory, list) else None  # type: ignore[arg-type]  # as `_numbers` made it
+
+
+def _at(final_until_ms: tuple[int, ...], channel: int, default: int) -> int:
+    return final_until_ms[channel] if channel < len(final_until_ms) else default
 
 
 def _piece(spoken: Spoken, run: Digits) -> list[Any]:
@@ -134,13 +206,6 @@ def _digits(piece: list[Any]) -> Digits:
     return digit_runs(piece[4])[0]
 
 
-def _going_on(memory: Json, start_ms: int) -> list[Any]:
-    """The pieces of a number that a turn beginning at `start_ms` may go on with."""
-    if not isinstance(memory, list) or start_ms - int(str(memory[0])) > GOES_ON_MS:
-        return []
-    return list(memory[1]) if isinstance(memory[1], list) else []
-
-
 def _once(pieces: list[Any]) -> list[Any]:
     """Without groups that repeat the one before, as when both parties are on one channel and one reads back."""
     kept: list[Any] = []
@@ -150,9 +215,8 @@ def _once(pieces: list[Any]) -> list[Any]:
     return kept
 
 
-def _hit(pieces: list[Any], begin: int, end: int, spoken: Spoken) -> Hit:
+def _hit(pieces: list[Any], begin: int, end: int, speaker: _Speaker) -> Hit:
     """A hit over the digits [begin, end) of all pieces, with a part for each turn."""
-    record = spoken.record
     parts, at = [], 0
     for utterance_no, start_ms, end_ms, char_from, words in pieces:
         spans = _digits([utterance_no, start_ms, end_ms, char_from, words]).spans
@@ -163,7 +227,7 @@ def _hit(pieces: list[Any], begin: int, end: int, spoken: Spoken) -> Hit:
             length = end_ms - start_ms
             parts.append(
                 Part(
-                    record.channel,
+                    speaker.channel,
                     utterance_no,
                     start_ms + length * first // len(words),
                     start_ms + length * last // len(words),
@@ -173,6 +237,6 @@ def _hit(pieces: list[Any], begin: int, end: int, spoken: Spoken) -> Hit:
                 )
             )
     return Hit(
-        parts[0].start_ms, parts[-1].end_ms, record.channel, record.role, record.utterance_no, spoken.turn,
+        parts[0].start_ms, parts[-1].end_ms, speaker.channel, speaker.role, parts[-1].utterance_no, speaker.turn,
         parts=tuple(parts),
     )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 
+from processors.inspect.entities import is_bank_card
 from processors.inspect.numbers_zh import spoken_digits
-from tests.inspect.rules import found, rule, starts
+from tests.inspect.rules import found, found_at, rule, starts
 
 ID, CARD, MOBILE = "11010519491231002X", "6222020123456789015", "13800138000"
 
@@ -94,6 +95,57 @@ def test_the_speaker_and_the_times_are_those_of_the_digits() -> None:
     assert starts(book, [f"agent 1 {spoken(MOBILE)}"]) == []
     (violation,) = found(book, ["customer 10-15 号码一三八零零", "customer 16-22 一三八零零零"])
     assert (violation.start_ms, violation.end_ms, violation.role) == (10_000 + 5000 * 2 // 7, 22_000, "customer")
+
+
+LONG, SHORT = CARD, CARD[:16]
+"""A card of 19 digits whose first 16 are a card as well."""
+
+
+def read_in_groups(number: str, *sizes: int) -> list[str]:
+    """Lines of a customer who reads groups of digits, a group every four seconds."""
+    edges = [0, *accumulate(sizes)]
+    groups = [spoken(number[begin:end]) for begin, end in pairwise(edges)]
+    return [f"customer {index * 4 + 1}-{index * 4 + 3} {group}" for index, group in enumerate(groups)]
+
+
+def cards(says: list[str]) -> list[str]:
+    """Digits of the cards found, as spoken."""
+    return ["".join(quote for _, quote, _, _ in parts) for parts in proof("bank_card", says)]
+
+
+@pytest.mark.parametrize("sizes", [(4, 4, 4, 4, 3), (16, 3), (6, 10, 3), (16, 1, 2), (4, 4, 4, 4, 1, 1, 1)])
+def test_a_card_that_is_whole_by_chance_waits_for_its_last_digits(sizes: tuple[int, ...]) -> None:
+    assert is_bank_card(SHORT) and is_bank_card(LONG)
+    assert cards(read_in_groups(LONG, *sizes)) == [spoken(LONG)]
+
+
+def test_a_short_card_is_found_after_five_seconds_of_silence_or_at_the_end() -> None:
+    book = rule("entity: {kind: bank_card}")
+    says = read_in_groups(SHORT, 4, 4, 4, 4)
+    assert found_at(book, [*says, "agent 16-17 好的", "end 60"]) == [20.0]
+    assert found_at(book, [*says, "end 17"]) == [17.0]
+    assert cards([*says, "customer 17-30 你等一下我再看一眼卡片上面写的是什么", "end 60"]) == [spoken(SHORT)]
+
+
+def test_words_behind_a_short_card_end_it_at_once() -> None:
+    book = rule("entity: {kind: bank_card}")
+    assert found_at(book, [f"customer 1-9 {spoken(SHORT)}没错", "end 60"]) == [9.0]
+    says = [*read_in_groups(SHORT, 16), "customer 4-6 有效期是零八二六", "end 60"]
+    assert (cards(says), found_at(book, says)) == ([spoken(SHORT)], [6.0])
+
+
+def test_digits_that_do_not_belong_to_a_short_card_leave_it_as_it_is() -> None:
+    assert cards([*read_in_groups(SHORT + "9", 16, 1), "end 60"]) == [spoken(SHORT)]
+    says = [f"customer 1-5 {spoken(SHORT)}", f"customer 6-7 {spoken('138')}", f"customer 8-9 {spoken(MOBILE[3:])}"]
+    (card,), (phone,) = proof("bank_card", says), proof("phone", says)
+    assert [quote for _, quote, _, _ in card] == [spoken(SHORT)]
+    assert [quote for _, quote, _, _ in phone] == [spoken("138"), spoken(MOBILE[3:])]
+    assert len(found(rule("entity: {kind: [bank_card, phone]}"), says)) == 2
+
+
+def test_only_cards_wait() -> None:
+    book = rule("entity: {kind: [phone, id_card]}")
+    assert found_at(book, [f"customer 1-5 {spoken(MOBILE)}", "end 60"]) == [5.0]
 
 
 def test_amounts_and_rates_with_bounds() -> None:
