@@ -1,10 +1,10 @@
 """The Faust shell: one agent over one topic with a table of states, around a core that knows nothing of Kafka.
 
-Faust brings the worker: group membership, the stream, the table and its recovery from the changelog. Three things are
-done here instead, because of known faults (see README of this folder): offsets are committed from our own watermark,
-never from Faust's acknowledgements; outputs and states are produced by confluent-kafka with delivery reports; and any
-unexpected error ends the process instead of being acknowledged. Faust's web server, windows and exactly-once mode are
-not used.
+Faust brings the worker: group membership, the stream, the table and its recovery from the changelog. Four things are
+done here instead, because of known faults: what is read when is decided by `runtime.steady`; offsets are committed from
+our own watermark, never from Faust's acknowledgements; outputs and states are produced by confluent-kafka with delivery
+reports; and any unexpected error ends the process instead of being acknowledged. Faust's web server, windows and
+exactly-once mode are not used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import ssl
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterable, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -31,6 +31,7 @@ from processors.runtime.kafka import REQUEST_TIMEOUT_S, SESSION_TIMEOUT_MS, boot
 from processors.runtime.keeper import Core, Done, Incoming, Keeper
 from processors.runtime.logs import get_logger
 from processors.runtime.settings import Settings
+from processors.runtime.steady import Fetch, SteadyConsumer
 from processors.runtime.watchdog import watch_progress
 
 S = TypeVar("S")
@@ -40,7 +41,12 @@ COMMIT_EVERY_S = 0.5
 PULSE_S = 0.1
 DELIVERY_POLL_S = 0.002
 IDLE_POLL_S = 0.02
-STREAM_BUFFER = 1_000
+STREAM_BUFFER = 20
+"""Fetches that wait in the stream."""
+CHANGELOG_BUFFER = 1_000
+"""States that wait to be put into the table at the start."""
+MOST_FETCHED = 1_000
+"""Records of one fetch, so that a partition with a backlog does not keep the others waiting."""
 MOST_PRODUCING = 20_000
 """Records that no broker has yet; beyond it reading pauses."""
 CHECK_EVERY = 64
@@ -137,7 +143,13 @@ class Worker:
         self.keeper = Keeper(core, self._outlet, states)
         # Faust acknowledges what it skips while partitions move; with acks off it never commits, and we do.
         source = self._app.topic(
-            agent.topic, acks=False, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+            agent.topic,
+            acks=False,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            maxsize=STREAM_BUFFER,
         )
         self._app.agent(source, name=agent.name, concurrency=1)(self._judge)
         self._app.task(self._guarded(self._deliver))
@@ -160,43 +172,44 @@ class Worker:
 
     async def _judge(self, stream: Any) -> None:
         try:
-            count = 0
             async for event in stream.noack().events():
-                message = event.message
-                if not await self._is_next(message.partition, message.offset):
-                    continue
-                self.keeper.take(
-                    Incoming(
-                        message.partition,
-                        message.offset,
-                        message.key,
-                        message.value,
-                        _headers(message.headers),
-                        int((message.timestamp or 0) * 1000),
-                    ),
-                    time.monotonic(),
-                )
-                count += 1
-                if count % CHECK_EVERY == 0:
-                    await self._make_room()
-        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the record and go on
+                await self._take(event.message)
+        except Exception as error:  # noqa: BLE001 - Faust would acknowledge the records and go on
             self._crash(error)
 
-    async def _is_next(self, partition: int, offset: int) -> bool:
-        """Whether the record is the next one of its partition; false when it came before. Ends the process when one
-        before it never came: what is not committed comes again after the start."""
+    async def _take(self, fetch: Fetch) -> None:
+        partition, count = fetch.partition, 0
+        for record in fetch.records:
+            if fetch.generation_id != self._app.consumer_generation_id or partition not in self._assigned:
+                return  # partitions have moved: reading begins again at the committed offset
+            offset = record.offset
+            if offset != self._expected.get(partition) and not await self._is_next(fetch, offset):
+                continue
+            self._expected[partition] = offset + 1
+            message = Incoming(partition, offset, record.key, record.value, record.headers, record.timestamp)
+            self.keeper.take(message, time.monotonic())
+            count += 1
+            if count % CHECK_EVERY == 0:
+                await self._make_room()
+
+    async def _is_next(self, fetch: Fetch, offset: int) -> bool:
+        """Whether the record is the next one of its partition; false when it came before, or when partitions moved
+        while the broker was asked. Ends the process when one before it never came: what is not committed comes again
+        after the start."""
+        partition = fetch.partition
         expected = self._expected.get(partition)
         if expected is None:
-            self._expected |= await asyncio.to_thread(self._gaps.beginnings, [partition])
-            expected = self._expected[partition]
-        if offset < expected or partition not in self._assigned:
+            expected = (await asyncio.to_thread(self._gaps.beginnings, [partition]))[partition]
+        skipped = offset > expected and await asyncio.to_thread(self._gaps.lost, partition, expected, offset)
+        if fetch.generation_id != self._app.consumer_generation_id or partition not in self._assigned:
             return False
-        if offset > expected and await asyncio.to_thread(self._gaps.lost, partition, expected, offset):
+        if skipped:
             self._crash(f"record {expected} of partition {partition} was skipped, the next one that came is {offset}")
-        self._expected[partition] = offset + 1
-        return True
+        self._expected[partition] = expected
+        return offset >= expected
 
     async def _make_room(self) -> None:
+        await asyncio.sleep(0)
         while self.keeper.full or len(self._outlet.producer) > MOST_PRODUCING:  # noqa: ASYNC110 - librdkafka is polled
             await asyncio.sleep(DELIVERY_POLL_S)
 
@@ -232,6 +245,7 @@ class Worker:
 
     async def _on_assigned(self, app: Any, assigned: set[TP], **_: Any) -> None:
         self._assigned = frozenset(tp.partition for tp in assigned if tp.topic == self._agent.topic)
+        self._expected.clear()
         self._log.info("partitions", assigned=sorted(self._assigned))
 
     async def _on_shutdown(self, app: Any, **_: Any) -> None:
@@ -273,12 +287,13 @@ def run_agent(settings: Settings, agent: AgentSpec, core: Core[Any]) -> NoReturn
 def _app(settings: Settings, agent: AgentSpec, partitions: int) -> Any:
     folder = settings.home / "faust" / (settings.instance_id or str(os.getpid()))
     folder.mkdir(parents=True, exist_ok=True)
-    return faust.App(
+    app: Any = faust.App(
         agent.group,
         broker=[f"kafka://{address.strip()}" for address in bootstrap(settings).split(",")],
         broker_credentials=_credentials(settings),
         broker_session_timeout=SESSION_TIMEOUT_MS / 1000,
         broker_max_poll_interval=120.0,
+        broker_max_poll_records=MOST_FETCHED,
         broker_commit_interval=COMMIT_EVERY_S,
         consumer_group_instance_id=settings.instance_id or None,
         processing_guarantee="at_least_once",
@@ -287,12 +302,14 @@ def _app(settings: Settings, agent: AgentSpec, partitions: int) -> Any:
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_cleanup_interval=3600.0,
-        stream_buffer_maxsize=STREAM_BUFFER,
+        stream_buffer_maxsize=CHANGELOG_BUFFER,
         stream_wait_empty=False,
         web_enabled=False,
         autodiscover=False,
         datadir=str(folder),
     )
+    app.transport.Consumer = SteadyConsumer
+    return app
 
 
 def _credentials(settings: Settings) -> Any:
@@ -318,13 +335,6 @@ def _partitions(settings: Settings, agent: AgentSpec) -> int:
     if len(set(counts.values())) > 1:
         raise UserError(f"topics must have the same number of partitions: {counts}; see `tingjian topology apply`")
     return counts[agent.topic]
-
-
-def _headers(pairs: Any) -> tuple[tuple[str, bytes], ...]:
-    if not pairs:
-        return ()
-    items: Iterable[tuple[str, bytes]] = pairs.items() if hasattr(pairs, "items") else pairs
-    return tuple((str(name), value) for name, value in items)
 
 
 __all__ = ["AgentSpec", "Worker", "run_agent"]

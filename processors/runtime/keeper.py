@@ -1,9 +1,9 @@
 """Keeps one state for each key of a stream, and knows how far the stream is done: the heart of an agent, without Kafka.
 
 The order that makes a crash harmless: the outputs of a record are delivered, then the state that contains the record is
-stored, then the record is finished (and may be committed). States are stored seldom: in between a key's records stay
-open, and a crash replays at most those. A key whose rules are not there yet is parked for a bounded time; the others of
-the stream go on.
+stored, then the record is finished (and may be committed). States are stored seldom, and that of a key at most once
+between two pulses: in between a key's records stay open, and a crash replays at most those. A key whose rules are not
+there yet is parked for a bounded time; the others of the stream go on.
 
 The shell (`runtime.agents`) gives it messages, a way to produce, and the time; one thread uses it.
 """
@@ -101,6 +101,7 @@ class Kept(Generic[S]):
     touched_s: float = 0.0
     undelivered: int = 0
     due: bool = False
+    ripe: bool = True
     revoked: bool = False
     unstored: list[int] = field(default_factory=list)
     parked: list[tuple[Incoming, AnyRecord]] = field(default_factory=list)
@@ -165,7 +166,8 @@ class Keeper(Generic[S]):
             if late or not self._core.waits(kept.state, kept.parked[0][1]):
                 self._unpark(kept)
         for kept in list(self._kept.values()):
-            if kept.unstored and not kept.due and now_s - kept.touched_s >= QUIET_S:
+            kept.ripe = True
+            if kept.unstored and (kept.due or now_s - kept.touched_s >= QUIET_S):
                 kept.due = True
                 self._store(kept)
 
@@ -173,6 +175,7 @@ class Keeper(Generic[S]):
         """Before the end: store everything that may be stored; deliveries complete it."""
         for kept in list(self._kept.values()):
             kept.due = bool(kept.unstored)
+            kept.ripe = True
             self._store(kept)
 
     def revoke(self, partitions: Iterable[int]) -> None:
@@ -234,6 +237,7 @@ class Keeper(Generic[S]):
         kept.undelivered += 1
         if len(kept.unstored) > MOST_UNSTORED:
             self._crowded.add(kept.key)
+            kept.ripe = True
 
         def done() -> None:
             kept.undelivered -= 1
@@ -242,10 +246,10 @@ class Keeper(Generic[S]):
         self._outlet.send(topic, kept.key, encode(output), headers(topic, output), done)
 
     def _store(self, kept: Kept[S]) -> None:
-        """Store the state when it is due and all outputs up to it are delivered."""
-        if not kept.due or kept.undelivered or kept.revoked:
+        """Store the state when it is due, a pulse came since the last time, and all outputs up to it are delivered."""
+        if not kept.due or kept.undelivered or kept.revoked or not (kept.ripe or kept.state is None):
             return
-        offsets, kept.unstored, kept.due = kept.unstored, [], False
+        offsets, kept.unstored, kept.due, kept.ripe = kept.unstored, [], False, False
         self._crowded.discard(kept.key)
         mark = self._marks[kept.partition]
         known = kept.key in self._table

@@ -75,3 +75,4 @@ def test_killed_in_the_middle_of_calls_inspect_finds_what_it_finds_undisturbed(k
             one.violation_id for one in standing(expected[call_id])
         }, "the last word on the topic is the last word of the engine"
     assert sum(len(standing(outputs)) for outputs in expected.values()) > 50
+    assert "was skipped" not in log.read_text(), "it begins where it stopped, without a second try"
