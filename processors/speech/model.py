@@ -1,14 +1,13 @@
 """The networks: silero for voice activity, any cache-aware NeMo checkpoint for transcription, over batches of streams.
 
-The only module of this processor that imports torch and NeMo. The caches of all streams lie in tensors with one row a
-slot; a step gathers the rows of its batch, runs NeMo's `cache_aware_stream_step` on them and scatters them back. Greedy
-decoding is done on tensors; Python sees only the streams in which a token was found. Does not know about calls.
+With `encoder` and `decoding`, all of this processor that knows torch and NeMo. The caches of all streams lie in tensors
+with one row a slot; a step gathers the rows of its batch, runs NeMo's `cache_aware_stream_step` on them and scatters
+them back. Does not know about calls.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,22 +16,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from silero_vad import load_silero_vad
 from torch import Tensor
 
 from processors.runtime.errors import UserError
+from processors.speech.decoding import Ctc, Transducer
+from processors.speech.encoder import quicken
 from processors.speech.recogniser import HALF_WINDOW, HOP, Grid, Piece, VadState, Work
 from processors.speech.resample import RATE_HZ, Audio
 from processors.speech.slots import Slots
-
-MOST_SYMBOLS = 10
-"""Tokens of one frame, at most, of a transducer."""
-CERTAIN = 0.95
-"""A token that is so probable has no others."""
-LEAST_OTHER = 0.015
-"""Others are at least so probable; there are `MOST_OTHERS` at most."""
-MOST_OTHERS = 6
 
 
 def load_network(path: Path | None, name: str, device: str) -> Any:
@@ -126,8 +118,8 @@ class Nemo:
         )
         featurizer = network.preprocessor.featurizer
         self._features = _Features(featurizer, self._device)
-        width = _quicken(self._encoder)
-        self._head = _Transducer(network, slots, self._device) if _is_transducer(network) else _Ctc(network, slots)
+        width = quicken(self._encoder)
+        self._head = Transducer(network, slots, self._device) if _is_transducer(network) else Ctc(network, slots)
         self._slots = Slots(slots)
         caches = self._encoder.get_initial_cache_state(slots, torch.float32, self._device)
         self._channel_cache, self._time_cache, self._length = caches
@@ -227,159 +219,6 @@ class Nemo:
         lengths = torch.full((len(mel),), mel.shape[2], device=self._device)
         frames, _ = self._encoder.pre_encode(x=mel.transpose(1, 2), lengths=lengths)
         return torch.as_tensor(frames)
-
-
-class _Attention(torch.nn.Module):
-    """NeMo's attention with relative positions; remembers keys and values instead of what they are made of.
-
-    NeMo keeps the layer's input of the last 70 frames and projects all of it again at each step, 36 times the work of
-    the two new frames. The same numbers come out; a step of 16 streams takes half the time.
-    """
-
-    def __init__(self, plain: Any) -> None:
-        super().__init__()
-        self.plain = plain
-        self._weight = torch.cat([plain.linear_k.weight, plain.linear_v.weight]).detach()
-        bias = plain.linear_k.bias
-        self._bias = None if bias is None else torch.cat([bias, plain.linear_v.bias]).detach()
-        self._positions: dict[tuple[int, int], Tensor] = {}
-
-    def forward(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, pos_emb: Tensor, cache: Tensor | None = None
-    ) -> Any:
-        """As NeMo's; the cache is of shape (batch, frames, keys and values)."""
-        plain = self.plain
-        if cache is None:
-            return plain(query, key, value, mask, pos_emb)
-        batch, new, width = query.shape
-        both = torch.cat([cache, torch.nn.functional.linear(key, self._weight, self._bias)], 1)
-        seen = both.shape[1]
-        asked = plain.linear_q(query).view(batch, new, plain.h, plain.d_k)
-        keys, values = both.view(batch, seen, 2, plain.h, plain.d_k).unbind(2)
-        places = torch.matmul((asked + plain.pos_bias_v).transpose(1, 2), self._places(pos_emb, seen, new))
-        content = torch.matmul((asked + plain.pos_bias_u).transpose(1, 2), keys.permute(0, 2, 3, 1))
-        scores = (content + plain.rel_shift(places)[..., :seen]).div_(plain.s_d_k)
-        scores.masked_fill_(mask.unsqueeze(1), -10_000.0)
-        heard = torch.matmul(torch.softmax(scores, -1), values.transpose(1, 2))
-        return plain.linear_out(heard.transpose(1, 2).reshape(batch, new, width)), both[:, new:]
-
-    def _places(self, embedding: Tensor, seen: int, new: int) -> Tensor:
-        """Projected relative positions of shape (heads, width, positions): the same at each step of a size."""
-        if (seen, new) not in self._positions:
-            count = seen + new - 1
-            places = self.plain.linear_pos(embedding)[0, :count].view(count, self.plain.h, self.plain.d_k)
-            self._positions[seen, new] = places.permute(1, 2, 0).contiguous()
-        return self._positions[seen, new]
-
-
-class _Pointwise(torch.nn.Module):
-    """A convolution of one tap as the matrix product that it is."""
-
-    def __init__(self, plain: Any) -> None:
-        super().__init__()
-        self._weight, self._bias = plain.weight[:, :, 0], plain.bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Of shape (batch, channels, time)."""
-        return torch.nn.functional.linear(x.transpose(1, 2), self._weight, self._bias).transpose(1, 2)
-
-
-def _quicken(encoder: Any) -> int:
-    """Put the two above in place where they fit; returns the width of a row of the cache."""
-    from nemo.collections.asr.parts.submodules.multi_head_attention import RelPositionMultiHeadAttention
-
-    for layer in encoder.layers:
-        for name in ("pointwise_conv1", "pointwise_conv2"):
-            plain = getattr(layer.conv, name)
-            if isinstance(plain, torch.nn.Conv1d) and plain.kernel_size == (1,):
-                setattr(layer.conv, name, _Pointwise(plain))
-    known = all(type(layer.self_attn) is RelPositionMultiHeadAttention for layer in encoder.layers)
-    if not known or encoder.streaming_cfg.cache_drop_size:
-        return int(encoder.d_model)
-    for layer in encoder.layers:
-        layer.self_attn = _Attention(layer.self_attn)
-    return 2 * int(encoder.d_model)
-
-
-Found = tuple[int, int, int, float, tuple[int, ...]]
-"""Row of the batch, token (-1: the one before goes on), frame of the batch, confidence, other likely tokens."""
-
-
-def _others(logs: Tensor, blank: int) -> list[tuple[int, ...]]:
-    """The other likely tokens behind each row of log-probabilities, likeliest first; none where the best is certain."""
-    values, tokens = logs.topk(min(MOST_OTHERS + 2, logs.shape[-1]))
-    likely = (values > math.log(LEAST_OTHER)) & (tokens != blank)
-    likely[:, 0] = False
-    likely &= values[:, :1] < math.log(CERTAIN)
-    return [tuple(row[good].tolist()[:MOST_OTHERS]) for row, good in zip(tokens.cpu(), likely.cpu(), strict=True)]
-
-
-class _Ctc:
-    """Greedy decoding of CTC: a token each time the best one changes and is not blank."""
-
-    def __init__(self, network: Any, slots: int) -> None:
-        self._decoder = getattr(network, "ctc_decoder", None) or network.decoder
-        self._blank = int(self._decoder.num_classes_with_blank) - 1
-        self._last: NDArray[np.int64] = np.full(slots, self._blank)
-
-    def decode(self, encoded: Tensor, slots: Tensor, new: int) -> list[Found]:
-        """Tokens in the order of rows and frames. The first `new` rows begin."""
-        outputs = self._decoder(encoder_output=encoded)
-        logs, tokens = (each.cpu().numpy() for each in outputs.max(-1))
-        rows = slots.cpu().numpy()
-        last = self._last[rows]
-        last[:new] = self._blank
-        before = np.concatenate([last[:, None], tokens[:, :-1]], 1)
-        self._last[rows] = tokens[:, -1]
-        found: list[Found] = []
-        places = np.nonzero(tokens != self._blank)
-        for row, frame, others in zip(*places, _others(outputs[places], self._blank), strict=True):
-            token = int(tokens[row, frame])
-            goes_on = token == before[row, frame]
-            found.append((int(row), -1 if goes_on else token, int(frame), float(np.exp(logs[row, frame])), others))
-        return found
-
-
-class _Transducer:
-    """Greedy decoding of RNNT, all rows of a batch frame by frame."""
-
-    def __init__(self, network: Any, slots: int, device: torch.device) -> None:
-        self._decoder, self._joint = network.decoder, network.joint
-        self._blank = int(self._joint.num_classes_with_blank) - 1
-        if self._joint.num_extra_outputs:
-            raise UserError("transducers with durations (TDT) are not supported; use a CTC or RNNT checkpoint")
-        self._last = torch.full((slots,), self._blank, device=device)
-        start = self._decoder.initialize_state(torch.zeros(slots, 1, device=device))
-        self._state: list[Tensor] = [torch.zeros_like(part) for part in start]  # each (layers, slots, width)
-
-    def decode(self, encoded: Tensor, slots: Tensor, new: int) -> list[Found]:
-        """Tokens in the order of frames. The first `new` rows begin."""
-        rows = len(slots)
-        keep = torch.arange(rows, device=encoded.device) >= new
-        last = torch.where(keep, self._last[slots], self._blank)
-        state = [part[:, slots] * keep[:, None] for part in self._state]
-        seen = self._joint.project_encoder(encoded.transpose(1, 2))
-        found: list[Found] = []
-        for frame in range(seen.shape[1]):
-            going = torch.ones(rows, dtype=torch.bool, device=encoded.device)
-            for _ in range(MOST_SYMBOLS):
-                output, after = self._decoder.predict(last[:, None], state, add_sos=False, batch_size=rows)
-                said = self._joint.project_prednet(output)
-                logits = self._joint.joint_after_projection(seen[:, frame : frame + 1], said)[:, 0, 0]
-                likely = logits.float().log_softmax(-1)
-                best, token = likely.max(-1)
-                going = going & (token != self._blank)
-                if not bool(going.any()):
-                    break
-                last = torch.where(going, token, last)
-                state = [torch.where(going[:, None], a, b) for a, b in zip(after, state, strict=True)]
-                chosen = going.nonzero()[:, 0]
-                for row, others in zip(chosen.tolist(), _others(likely[chosen], self._blank), strict=True):
-                    found.append((row, int(token[row]), frame, float(best[row].exp()), others))
-        self._last[slots] = last
-        for part, value in zip(self._state, state, strict=True):
-            part[:, slots] = value
-        return found
 
 
 class Models:

@@ -15,7 +15,9 @@ import torch
 
 from processors.runtime.errors import UserError
 from processors.speech.channel import empty_state
-from processors.speech.model import Nemo, Silero, _Attention, _others
+from processors.speech.decoding import likely_others
+from processors.speech.encoder import Attention
+from processors.speech.model import Nemo, Silero
 from processors.speech.recogniser import Piece, Work, first_sample
 from processors.speech.resample import Audio
 from processors.speech.vad import VAD_CONTEXT, WINDOW
@@ -140,7 +142,7 @@ def test_remembered_keys_and_values_give_the_numbers_of_nemos_attention() -> Non
     with torch.inference_mode():
         for p in plain.parameters():
             p.copy_(torch.randn(p.shape, generator=draw) * 0.3)
-        quick = _Attention(plain)
+        quick = Attention(plain)
         new, before = torch.randn(3, 2, width, generator=draw), torch.randn(3, seen, width, generator=draw)
         _, positions = encoder.pos_enc(x=torch.zeros(3, seen + 2, width), cache_len=0)
         mask = torch.rand(3, 2, seen + 2, generator=draw) < 0.2
@@ -228,4 +230,4 @@ def test_voice_activity_goes_on_where_it_stopped() -> None:
 def test_other_tokens_are_told_where_the_best_one_is_not_certain() -> None:
     likely = torch.tensor([[0.96, 0.02, 0.01, 0.01], [0.5, 0.3, 0.01, 0.19], [0.4, 0.0, 0.3, 0.3]]).log()
 
-    assert _others(likely, blank=3) == [(), (1,), (2,)]
+    assert likely_others(likely, blank=3) == [(), (1,), (2,)]
