@@ -66,8 +66,8 @@ class RuleBook:
     schemes: list[Any] = field(default_factory=list)
     deadlines: list[tuple[int, int]] = field(default_factory=list)
     """(call time, rule): fixed deadlines, in the order of time."""
-    measuring: dict[type[Any], tuple[int, ...]] = field(default_factory=dict)
-    """Leaves by the type of record that they observe."""
+    measuring: dict[type[Any], tuple[tuple[int, Measuring], ...]] = field(default_factory=dict)
+    """Leaves and their operators by the type of record that they observe."""
     every: tuple[int, ...] = ()
     """Text leaves that look at every finished utterance."""
     at_end: tuple[int, ...] = ()
@@ -170,7 +170,7 @@ class _Compiler:
         book.deadlines = sorted(self._deadlines)
         book.hit_leaves = tuple((one.hit_leaf, one.index) for one in book.rules if one.hit_leaf >= 0)
         book.at_end = tuple(compiled.index for compiled in book.rules if compiled.at_end)
-        measuring: dict[type[Any], list[int]] = defaultdict(list)
+        measuring: dict[type[Any], list[tuple[int, Measuring]]] = defaultdict(list)
         wanted: list[Wanted] = []
         patterns: dict[bool, list[tuple[str, int]]] = {False: [], True: []}
         every: list[int] = []
@@ -178,7 +178,7 @@ class _Compiler:
             operator = leaf.operator
             if isinstance(operator, Measuring):
                 for kind in operator.observes:
-                    measuring[kind].append(number)
+                    measuring[kind].append((number, operator))
             elif isinstance(operator, Text):
                 pairs = operator.sounds()
                 phrases, spared = operator.phrases(), operator.spares()

@@ -321,26 +321,29 @@ class _Step:
         return self.hits
 
     def _measure(self, record: Observed) -> None:
-        for leaf in self.book.measuring.get(type(record), ()):
-            info = self.book.leaves[leaf]
-            operator = info.operator
-            assert isinstance(operator, Measuring)
-            memories = self.state.memories if self.memories is None else self.memories
+        """Let operators observe the record; for most of them most records change nothing."""
+        memories = self.state.memories if self.memories is None else self.memories
+        for leaf, operator in self.book.measuring.get(type(record), ()):
             memory = memories.get(leaf)
             changed, hits = operator.observe(memory, record, self.call)
             if changed is not memory:
                 if self.memories is None:
-                    self.memories = dict(self.state.memories)
+                    memories = self.memories = dict(self.state.memories)
                 self.memories[leaf] = changed
-            kept = [hit for hit in hits if info.role in ("", hit.role) or hit.role in ("", "mixed")]
-            if isinstance(record, Partial):
-                self._measured_partial(record, leaf, kept)
-            elif kept and self._in_scope(info.rules):
-                turn = self.call.turn
-                placed = (hit if hit.turn >= 0 else replace(hit, turn=turn) for hit in kept)
-                self._put(leaf, (*self._hits().get(leaf, ()), *placed))
-            if isinstance(record, Utterance):
+            if hits or isinstance(record, Partial):
+                self._measured(record, leaf, hits)
+            if isinstance(record, Utterance) and Partial in operator.observes:
                 self._settle(record, leaf)
+
+    def _measured(self, record: Observed, leaf: int, hits: list[Hit]) -> None:
+        info = self.book.leaves[leaf]
+        kept = [hit for hit in hits if info.role in ("", hit.role) or hit.role in ("", "mixed")]
+        if isinstance(record, Partial):
+            self._measured_partial(record, leaf, kept)
+        elif kept and self._in_scope(info.rules):
+            turn = self.call.turn
+            placed = (hit if hit.turn >= 0 else replace(hit, turn=turn) for hit in kept)
+            self._put(leaf, (*self._hits().get(leaf, ()), *placed))
 
     def _measured_partial(self, record: Partial, leaf: int, hits: list[Hit]) -> None:
         """What is measured in a partial holds until the next text of its utterance."""

@@ -156,6 +156,9 @@ Standings: TypeAlias = Mapping[str, Standing]
 
 def stand(standings: Standings, violations: Sequence[Violation], awards: Iterable[Standing] = ()) -> Standings:
     """What stands after these violations and awards; the same object when no point moved."""
+    given = list(awards)
+    if not violations and not given:
+        return standings
     new = dict(standings)
     for violation in violations:
         if violation.state == "retracted":
@@ -164,7 +167,7 @@ def stand(standings: Standings, violations: Sequence[Violation], awards: Iterabl
             new[violation.violation_id] = Standing(
                 violation.violation_id, violation.rule_id, violation.points, violation.fatal, violation.rule_name
             )
-    new.update((award.violation_id, award) for award in awards)
+    new.update((award.violation_id, award) for award in given)
     return standings if new == standings else new
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 from processors.inspect.reader import Node, Reader
@@ -115,9 +116,9 @@ class Call:
             self.held, self.ended, turn,
         )  # fmt: skip
 
-    def channels(self, role: str) -> list[int]:
+    def channels(self, role: str) -> tuple[int, ...]:
         """Channels on which `role` may speak ('' or 'line': all). On a mixed channel anybody may."""
-        return [i for i, r in enumerate(self.roles) if role in ("", "line", r) or r == "mixed"]
+        return _channels(self.roles, role)
 
     def frontier_ms(self, role: str = "") -> int:
         """Call time up to which everything of `role` ('' or 'line': of all) is transcribed for good."""
@@ -126,6 +127,11 @@ class Call:
         if role in ("", "line") and len(self.final_until_ms) == len(self.roles) > 0:
             return min(self.final_until_ms)
         return min((self.final_until_ms[i] for i in self.channels(role)), default=self.call_ms)
+
+
+@lru_cache(maxsize=256)  # every measuring operator asks for each record; calls have few kinds of lines
+def _channels(roles: tuple[str, ...], role: str) -> tuple[int, ...]:
+    return tuple(i for i, r in enumerate(roles) if role in ("", "line", r) or r == "mixed")
 
 
 class Operator:

@@ -76,11 +76,14 @@ class Overlap(Measuring):
         kept.append(new)
         # Utterances of a channel come in order: one that ends before the last one of each channel of the other side
         # has met everything that it can meet.
-        lasts = {channel: max((each[1] for each in kept if each[3] == channel), default=0) for channel in own + other}
-        own_ms, other_ms = min(lasts[channel] for channel in own), min(lasts[channel] for channel in other)
-        waiting = [each for each in kept if each[1] > (other_ms if each[3] in own else own_ms)]
         # The last one of each channel stays, so that the next record knows how far its channel has come.
-        kept = [each for each in kept if each in waiting or each[1] == lasts[each[3]]]
+        lasts = dict.fromkeys(own + other, 0)
+        for each in kept:
+            lasts[each[3]] = max(lasts[each[3]], each[1])
+        own_ms, other_ms = min(lasts[channel] for channel in own), min(lasts[channel] for channel in other)
+        kept = [
+            each for each in kept if each[1] > (other_ms if each[3] in own else own_ms) or each[1] == lasts[each[3]]
+        ]
         return [count, kept[-PENDING_MAX:]], hits
 
     def _hit(self, late: list[int], shared_ms: int) -> Hit:

@@ -70,6 +70,8 @@ class ResponseTime(Measuring):
 
     def observe(self, memory: Any, record: Any, call: Call) -> tuple[Json, list[Hit]]:
         since_ms, own_until_ms, count, pending = memory
+        if since_ms < 0 and not pending and isinstance(record, Tick):  # nobody waits
+            return memory, []
         own, other = sides(call, self.of)
         if not own or not other:
             return memory, []

@@ -68,6 +68,8 @@ class Silence(Measuring):
         elif speaks(record, call.channels(self.of)):
             pending = [*pending, [record.start_ms, record.end_ms]]
         frontier_ms = call.frontier_ms(self.of)
+        if not pending and held_ms < 0 and (found or frontier_ms - quiet_ms < self.at_least_ms):
+            return memory, []
         ready, pending = settled(pending, frontier_ms)
         if 0 <= held_ms < frontier_ms:
             ready = sorted([*ready, [held_ms, frontier_ms]])

@@ -6,7 +6,8 @@ order keep stretches until the frontier of the call has passed their beginning; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from processors.inspect.operators.base import Call
@@ -29,15 +30,20 @@ def read_party(found: Mapping[str, Node], key: str, node: Node, reader: Reader, 
     return PARTIES[0]
 
 
-def speaks(record: Any, channels: list[int]) -> bool:
+def speaks(record: Any, channels: Sequence[int]) -> bool:
     """Whether `record` is an utterance with words on one of `channels`; noise without words is no speech."""
     return isinstance(record, Utterance) and bool(record.text) and record.channel in channels
 
 
-def sides(call: Call, of: str) -> tuple[list[int], list[int]]:
+def sides(call: Call, of: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Channels of `of` alone and of the other party alone; a mixed channel belongs to neither."""
-    own = [index for index, role in enumerate(call.roles) if role == of]
-    other = [index for index, role in enumerate(call.roles) if role == OTHER[of]]
+    return _sides(call.roles, of)
+
+
+@lru_cache(maxsize=256)
+def _sides(roles: tuple[str, ...], of: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    own = tuple(index for index, role in enumerate(roles) if role == of)
+    other = tuple(index for index, role in enumerate(roles) if role == OTHER[of])
     return own, other
 
 
