@@ -296,7 +296,8 @@ def backtest(
     processes: Annotated[int, typer.Option(min=0, help="Processes that replay; 0: one a core.")] = 0,
 ) -> None:
     """Replay past calls through new rules and the old ones, and show what would change."""
-    from processors.inspect.backtest_report import page, report
+    from processors.inspect.backtest_page import page
+    from processors.inspect.backtest_report import report
     from processors.inspect.language import ruleset_version
     from processors.inspect.replays import Question, published_files
     from processors.inspect.replays import backtest as replay

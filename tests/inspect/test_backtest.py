@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from processors.inspect import backtest as module
+from processors.inspect import backtest_page
 from processors.inspect.backtest import Backtest, LiveVerdicts
-from processors.inspect.backtest_report import page, precision, report, rule_rows
+from processors.inspect.backtest_page import page
+from processors.inspect.backtest_report import precision, report, rule_rows
 from processors.inspect.book import compile_book
 from processors.inspect.language import parse
 from processors.inspect.operators.base import TimelineRecord
@@ -231,6 +233,41 @@ def test_the_page_needs_nothing_else_and_escapes_what_people_said() -> None:
     assert "<script" not in html and "<b>x" not in html and "&lt;script&gt;" in html
     assert not [word for word in ("http://", "https://", "src=", "@import", "url(") if word in html]
     assert "规则回测 Backtest" in html and "newly hit" in html
+
+
+def test_the_page_tells_changes_by_rule_and_folds_what_is_the_same() -> None:
+    made = report(tally(promise("保证下款") + "---\n" + RUDE, promise("包过") + "---\n" + RUDE), "1", "2", "", "x")
+    html = page(made)
+    changes, same = (
+        html.partition("命中的变化")[2],
+        html.partition("rules without a change")[2].partition("</details>")[0],
+    )
+    assert "rude" in same and "promise" not in same
+    assert changes.count("promise") == 1 and "rude" not in changes
+    assert "<span class=gain>+2</span> <span class=loss>−2</span>" in changes
+    assert [changes.count(f"<td class=q>{quote}</td>") for quote in ("保证下款", "包过")] == [2, 2]
+    assert "without an end" not in html and "differ from the live" not in html
+
+
+def test_the_page_says_so_when_nothing_changes_or_only_points_do() -> None:
+    same = page(report(tally(promise("包过"), promise("包过")), "1", "1", "", "x"))
+    assert same.count("没有变化 no change") == 2
+    points = page(report(tally(promise("包过"), promise("包过").replace("-5", "-8")), "1", "2", "", "x"))
+    assert "2 通只有分数变化" in points and "b (-5 → -8)" in points
+
+
+def test_the_page_keeps_lists_within_bounds_and_counts_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backtest_page, "SHOWN", 1)
+    monkeypatch.setattr(module, "MOST_CHANGES", 2)
+    html = page(report(tally(promise("保证下款"), promise("包过")), "1", "2", "", "x"))
+    assert html.count("<td class=q>") == 1 and "另有 and 1 more" in html
+    assert "1 通没有逐一列出" in html
+
+
+def test_the_page_warns_of_calls_whose_live_verdicts_were_others() -> None:
+    made = report(tally(promise("保证下款"), promise("包过")), "1", "2", "", "x")
+    made["live"] = {"calls": 4, "equal": 3, "differ": ["d"]}
+    assert "class=warn>3 / 4" in page(made) and "1 通与实时判定不同" in page(made)
 
 
 def test_rows_name_what_has_changed_only_when_asked_to() -> None:
