@@ -31,11 +31,11 @@ from processors.inspect.engine import step
 from processors.inspect.language import parse
 from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.records import AnyRecord, CallEnded, Partial, Tick
-from processors.runtime.wire import decode, encode
+from processors.runtime.wire import encode
 from processors.sink.agent import insert_all
 from processors.sink.batch import Batch
 from processors.sink.migrate import load_migrations, migrate
-from processors.sink.rows import COLUMNS, rows
+from processors.sink.rows import COLUMNS, rows_of
 from processors.sink.store import INSERT_SETTINGS, QUERY_SETTINGS, Store, Target, open_embedded
 
 PLACE = ("benchmark", 0)
@@ -106,7 +106,7 @@ def batches(values: Sequence[bytes], most_rows: int, first: int) -> Iterator[Bat
     """The values as `sink` gathers them, with offsets from `first`; a batch is emptied when the next is asked for."""
     batch: Batch[bytes] = Batch(most_rows, longest_ms=1 << 60)
     for offset, value in enumerate(values, first):
-        batch.add(rows(decode(value), offset), value, value)
+        batch.add(rows_of(value, offset), value, value)
         batch.read(PLACE, offset, 0)
         if batch.due(0):
             yield batch

@@ -20,7 +20,7 @@ from processors.runtime.errors import BadRecord
 from processors.runtime.events import headers
 from processors.runtime.pins import Pin, current, load_pins
 
-__all__ = ["Codec", "decode", "encode", "headers", "use"]
+__all__ = ["Codec", "decode", "encode", "headers", "kind", "use"]
 
 MAGIC = b"\x00"
 PREFIX_BYTES = 5
@@ -60,11 +60,8 @@ class Codec:
         """The record of wire bytes, read by its writer's schema. BadRecord says what is wrong with them."""
         if value is None:
             raise BadRecord("no value")
-        if len(value) < PREFIX_BYTES or value[:1] != MAGIC:
-            raise BadRecord("not in Confluent wire format: it must begin with a zero byte and a 4-byte schema id")
-        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
-        writer = self._parsed.get(schema_id) or self._learn(schema_id)
-        name = self._names[schema_id]
+        schema_id = self._known(value)
+        writer, name = self._parsed[schema_id], self._names[schema_id]
         body = io.BytesIO(value)
         body.seek(PREFIX_BYTES)
         newest = self._newest[name]
@@ -88,13 +85,26 @@ class Codec:
         record: AnyRecord = TYPES[name].from_avro(plain)
         return record
 
-    def _learn(self, schema_id: int) -> Any:
+    def kind(self, value: bytes | None) -> str:
+        """Name of the record of wire bytes, without decoding it. BadRecord when they do not begin with a known id."""
+        if value is None:
+            raise BadRecord("no value")
+        return self._names[self._known(value)]
+
+    def _known(self, value: bytes) -> int:
+        if len(value) < PREFIX_BYTES or value[:1] != MAGIC:
+            raise BadRecord("not in Confluent wire format: it must begin with a zero byte and a 4-byte schema id")
+        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
+        if schema_id not in self._parsed:
+            self._learn(schema_id)
+        return schema_id
+
+    def _learn(self, schema_id: int) -> None:
         pin = self._fetch(schema_id)
         if pin.record not in self._newest:
             raise BadRecord(f"schema id {schema_id} is of {pin.record}, which no topic carries")
         self._names[schema_id] = pin.record
         self._parsed[schema_id] = _parse(pin.schema)
-        return self._parsed[schema_id]
 
 
 def _parse(schema: dict[str, Any]) -> Any:
@@ -113,6 +123,11 @@ def encode(record: AnyRecord) -> bytes:
 def decode(value: bytes | None) -> AnyRecord:
     """The record of wire bytes. BadRecord says what is wrong with them."""
     return _codec.decode(value)
+
+
+def kind(value: bytes | None) -> str:
+    """Name of the record of wire bytes, without decoding it. BadRecord when they do not begin with a known id."""
+    return _codec.kind(value)
 
 
 def use(codec: Codec) -> None:

@@ -16,7 +16,6 @@ from typing import Protocol
 import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from processors.records import AnyRecord
 from processors.runtime.dead_letters import DeadLetters
 from processors.runtime.errors import BadRecord, Unavailable
 from processors.runtime.health import serve_health
@@ -24,12 +23,11 @@ from processors.runtime.kafka import fatal, make_consumer, make_producer
 from processors.runtime.logs import configure_logs, get_logger
 from processors.runtime.metrics import SINK_BATCH_ROWS, SINK_INSERT_SECONDS, SINK_LAG_RECORDS, SINK_ROWS
 from processors.runtime.settings import Settings
-from processors.runtime.wire import decode
 from processors.sink.batch import Batch, Pending
 from processors.sink.door import serve_queries
 from processors.sink.migrate import load_migrations, migrate
 from processors.sink.queries import GROUP
-from processors.sink.rows import COLUMNS, rows
+from processors.sink.rows import COLUMNS, rows_of
 from processors.sink.store import embedded_folder, open_embedded, open_server
 from processors.topology import the_topology
 
@@ -90,8 +88,7 @@ class Sink:
         offset = int(message.offset() or 0)
         value = message.value()
         try:
-            record: AnyRecord = decode(value)
-            self._batch.add(rows(record, offset), message, value or b"")
+            self._batch.add(rows_of(value, offset), message, value or b"")
         except BadRecord as bad:
             self._letters.send(message, bad)
         self._batch.read((str(message.topic()), int(message.partition() or 0)), offset, _now_ms())

@@ -1,8 +1,8 @@
 """Records to rows: what of a record is stored, in which table, in the order of its columns.
 
 Pure: a record and its position (offset in its partition) in, rows out. Ticks and partials have no rows: they are
-progress, not results. Words of a call are stored redacted only. The columns are those of `schemas/clickhouse`; a test
-compares them with the tables of a real engine.
+progress, not results, and are most of a timeline, so `rows_of` does not even decode them. Words of a call are stored
+redacted only. The columns are those of `schemas/clickhouse`; a test compares them with the tables of a real engine.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from processors.records import (
     Violation,
 )
 from processors.runtime.errors import BadRecord
+from processors.runtime.wire import decode, kind
 from processors.sink.redact import redact
 
 Row = tuple[Any, ...]
@@ -82,6 +83,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Columns of every table that is written, in the order of the rows."""
+
+
+def rows_of(value: bytes | None, position: int) -> Rows:
+    """Rows of wire bytes. BadRecord for what can not be decoded, and as `rows`."""
+    return rows(decode(value), position) if kind(value) in STORED else ()
 
 
 def rows(record: AnyRecord, position: int) -> Rows:
@@ -231,3 +237,6 @@ _MAKERS: Mapping[type[Any], Callable[[Any, int], Rows]] = {
     FlowProgress: _flow_progress,
     Alert: _alert,
 }
+
+STORED = frozenset(maker.__name__ for maker in _MAKERS)
+"""Names of the records that have rows."""

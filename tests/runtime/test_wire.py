@@ -30,6 +30,14 @@ def test_value_begins_with_zero_and_the_pinned_id() -> None:
     assert wire.encode(HELD)[:5] == bytes([0, 0, 0, 0, number])
 
 
+def test_the_kind_of_a_record_is_known_without_its_body() -> None:
+    assert wire.kind(wire.encode(HELD)) == "HoldChanged"
+    assert wire.kind(wire.encode(PARTIAL)[:5]) == "Partial"
+    for damaged in (None, b"", b"hello world", b"\x00\x00\x0f\x42\x40body"):
+        with pytest.raises(BadRecord):
+            wire.kind(damaged)
+
+
 @given(st.text(), st.integers(min_value=0, max_value=2**40), st.booleans())
 def test_any_record_survives(call_id: str, call_ms: int, held: bool) -> None:
     record = HoldChanged(call_id=call_id, call_ms=call_ms, held=held)

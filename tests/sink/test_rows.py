@@ -9,7 +9,8 @@ import pytest
 
 from processors.records import AnyRecord, CallEnded, Partial, Tick
 from processors.runtime.errors import BadRecord
-from processors.sink.rows import COLUMNS, LATEST_MS, rows
+from processors.runtime.wire import decode, encode
+from processors.sink.rows import COLUMNS, LATEST_MS, rows, rows_of
 from tests.sink import records
 
 
@@ -26,6 +27,16 @@ def test_every_row_has_the_columns_of_its_table_and_the_position_as_version(reco
 
 def test_every_table_gets_rows_from_some_record() -> None:
     assert {table for record in records.ALL for table, _ in rows(record, 0)} == set(COLUMNS)
+
+
+def test_bytes_of_every_record_become_its_rows_and_those_of_partials_and_ticks_none() -> None:
+    for record in records.ALL:
+        assert list(rows_of(encode(record), 3)) == list(rows(decode(encode(record)), 3))
+    partial = Partial(call_id="c", channel=0, role="agent", utterance_no=0, start_ms=0, end_ms=1, text="喂", at_ms=1)
+    for record in (partial, Tick(call_id="c", call_ms=1_000, channels=(), at_ms=1_000)):
+        assert list(rows_of(encode(record), 3)) == []
+    with pytest.raises(BadRecord):
+        rows_of(b"hello world", 3)
 
 
 def test_words_are_stored_redacted_and_keep_their_places() -> None:
