@@ -7,6 +7,7 @@ Offsets are never committed behind a processor's back: it commits its own low wa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -26,7 +27,19 @@ CONSUMER_QUEUE_KBYTES = 32_768
 SESSION_TIMEOUT_MS = 45_000
 """Static members come back under the same name at once; only a member that stays away is waited for so long."""
 REQUEST_TIMEOUT_S = 15.0
+NOT_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError._WAIT_COORD,
+)
+"""A topic that was made a moment ago has no leader yet, a broker that has just started does not know its groups."""
 
+T = TypeVar("T")
 Rebalanced = Callable[[Consumer, list[TopicPartition]], None]
 
 
@@ -123,43 +136,66 @@ def make_consumer(
     return consumer
 
 
-def _count_lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+def answer(ask: Callable[[], T], about: str) -> T:
+    """Ask again while the brokers say that they cannot tell yet. Unavailable when they still cannot in the end.
+
+    A KafkaException goes through when the client was closed meanwhile.
+    """
     try:
-        committed = consumer.committed(partitions, timeout=REQUEST_TIMEOUT_S)
-        for partition in committed:
-            low, _ = consumer.get_watermark_offsets(partition, timeout=REQUEST_TIMEOUT_S)
-            lost = low - partition.offset
-            if partition.offset >= 0 and lost > 0:
-                RECORDS_LOST.labels(partition.topic).inc(lost)
-                get_logger("runtime").error(
-                    "retention removed records before they were read",
-                    topic=partition.topic,
-                    partition=partition.partition,
-                    records=lost,
-                )
+        for attempt in stamina.retry_context(on=_not_yet, attempts=None, timeout=REQUEST_TIMEOUT_S, wait_max=1.0):
+            with attempt:
+                return ask()
     except KafkaException as error:
-        if error.args[0].code() == KafkaError._DESTROY:  # it was closed meanwhile, and will read nothing
-            return
-        raise Unavailable(f"Kafka does not answer about offsets: {error}") from error
+        if error.args[0].code() == KafkaError._DESTROY:
+            raise
+        raise Unavailable(f"Kafka does not answer about {about}: {error.args[0].str()}") from error
+    raise AssertionError("the last attempt returns or raises")
 
 
-@stamina.retry(on=Unavailable, attempts=5, timeout=REQUEST_TIMEOUT_S)
+def _not_yet(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in NOT_YET
+
+
+def _count_lost(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def lost() -> list[tuple[TopicPartition, int]]:
+        committed = [one for one in consumer.committed(partitions, timeout=REQUEST_TIMEOUT_S) if one.offset >= 0]
+        oldest = [consumer.get_watermark_offsets(one, timeout=REQUEST_TIMEOUT_S)[0] for one in committed]
+        return [(one, low - one.offset) for one, low in zip(committed, oldest, strict=True) if low > one.offset]
+
+    try:
+        found = answer(lost, "offsets")
+    except KafkaException:  # closed meanwhile: it will read nothing
+        return
+    for partition, records in found:
+        RECORDS_LOST.labels(partition.topic).inc(records)
+        get_logger("runtime").error(
+            "retention removed records before they were read",
+            topic=partition.topic,
+            partition=partition.partition,
+            records=records,
+        )
+
+
 def group_members(settings: Settings, group: str) -> set[str]:
     """Names of the members of a consumer group; Unavailable when the brokers do not answer in time."""
     admin = AdminClient(client_options(settings))
-    try:
+
+    def ask() -> set[str]:
         # Describing a group that no coordinator knows yet would wait for one in vain, so it is looked up first.
         listed = admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S).result()
         if listed.errors:
             raise KafkaException(listed.errors[0])
         if group not in {one.group_id for one in listed.valid}:
             return set()
-        described = admin.describe_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_S)[group].result()
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return set()
-        raise Unavailable(f"Kafka does not answer about the group {group}: {error}") from error
-    return {member.group_instance_id or member.member_id for member in described.members}
+        try:
+            described = admin.describe_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_S)[group].result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:  # it has ended meanwhile
+                return set()
+            raise
+        return {member.group_instance_id or member.member_id for member in described.members}
+
+    return answer(ask, f"the group {group}")
 
 
 def fatal(error: KafkaError | None) -> bool:

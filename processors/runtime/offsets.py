@@ -7,33 +7,17 @@ coordinator (a broker that answers late or goes away) may end the whole process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import TypeVar
 
-import stamina
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from processors.runtime.errors import Unavailable
-from processors.runtime.kafka import REQUEST_TIMEOUT_S, client_options
+from processors.runtime.kafka import REQUEST_TIMEOUT_S, answer, client_options
 from processors.runtime.settings import Settings
 
-T = TypeVar("T")
 Place = tuple[str, int]
 """Topic and partition."""
-
-NOT_YET = (
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError.REPLICA_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError._WAIT_COORD,
-)
-"""A topic that was made a moment ago has no leader yet, a broker that has just started does not know its groups."""
 
 
 def ends(settings: Settings, topics: Sequence[str]) -> dict[Place, int]:
@@ -74,14 +58,14 @@ class GroupOffsets:
         asked = [TopicPartition(*place) for place in places]
         if not asked:
             return {}
-        found = _answer(
+        found = answer(
             lambda: self._client.committed(asked, timeout=REQUEST_TIMEOUT_S), f"the offsets of the group {self._group}"
         )
         return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
     def kept(self, place: Place) -> tuple[int, int]:
         """Offset of the oldest record of a partition, and the one behind its last."""
-        low, end = _answer(
+        low, end = answer(
             lambda: self._client.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST_TIMEOUT_S),
             f"the records of {place[0]}/{place[1]}",
         )
@@ -99,19 +83,4 @@ def _offsets(settings: Settings, topics: Sequence[str], spec: OffsetSpec) -> dic
         answers = admin.list_offsets(dict.fromkeys(places, spec), request_timeout=REQUEST_TIMEOUT_S)
         return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
 
-    return _answer(ask, "its topics")
-
-
-def _answer(ask: Callable[[], T], about: str) -> T:
-    """Ask again while the brokers say that they cannot tell yet. Unavailable when they still cannot in the end."""
-    try:
-        for attempt in stamina.retry_context(on=_not_yet, attempts=None, timeout=REQUEST_TIMEOUT_S, wait_max=1.0):
-            with attempt:
-                return ask()
-    except KafkaException as error:
-        raise Unavailable(f"Kafka does not answer about {about}: {error.args[0].str()}") from error
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _not_yet(error: Exception) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in NOT_YET
+    return answer(ask, "its topics")
