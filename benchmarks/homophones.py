@@ -37,6 +37,7 @@ from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.inspect.sounds import normal, phrase_readings, readings, split_syllable
 from processors.inspect.spoken import Spoken
 from processors.records import Token, Utterance
+from processors.tuning import text
 
 BINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Lower ends of the confidences for which accuracy is counted."""
@@ -44,6 +45,9 @@ RANKS = 6
 """Alternatives of a character that are looked at."""
 LEAST_COUNT = 2
 """Confusions seen less often are left out of the vocabulary."""
+FILLS = 30
+"""Sentences made of each template to count what follows what."""
+LEAST_COUPLE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +183,35 @@ class Mistakes:
         }
 
 
-def _sorted(counts: Counter[str]) -> dict[str, int]:
-    return {one: count for one, count in sorted(counts.items()) if count >= LEAST_COUNT}
+def _sorted(counts: Counter[str], least: int = LEAST_COUNT) -> dict[str, int]:
+    return {one: count for one, count in sorted(counts.items()) if count >= least}
 
 
-def learn(sentences: Iterable[Sentence]) -> Path:
-    """Write the vocabulary."""
-    target = Path(str(resources.files("processors.inspect") / "vocabulary" / "confusions.json"))
-    table = Mistakes(sentences).table()
-    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in table.items())
-    target.write_text("{\n" + lines + "\n}\n", "utf-8")
-    return target
+def couples(draw: random.Random) -> dict[str, dict[str, int]]:
+    """How often syllables follow each other in the talk that the recipe makes up, without what it holds out."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for template in text.load_templates():
+        for _ in range(0 if template.held_out else FILLS):
+            syllables = [one[0] for one in phrase_readings(normal(text.spoken(text.fill(template.text, draw))))]
+            for first, second in pairwise(syllables):
+                counts[first][second] += 1
+    return {first: after for first, counted in sorted(counts.items()) if (after := _sorted(counted, LEAST_COUPLE))}
+
+
+def learn(sentences: Iterable[Sentence]) -> list[Path]:
+    """Write the vocabularies."""
+    folder = Path(str(resources.files("processors.inspect") / "vocabulary"))
+    written = []
+    for name, table in (
+        ("confusions", Mistakes(sentences).table()),
+        ("couples", couples(random.Random(1))),
+    ):
+        lines = ",\n".join(
+            f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()
+        )
+        written.append(folder / f"{name}.json")
+        written[-1].write_text("{\n" + lines + "\n}\n", "utf-8")
+    return written
 
 
 # -- comparing ways to match -------------------------------------------------------------------------------------------
@@ -350,7 +372,7 @@ def main() -> None:
     measured = [one for one in sentences if not one.learned]
     learned = [one for one in sentences if one.learned]
     if args.learn:
-        print(f"wrote {learn(learned)}")
+        print("wrote", *learn(learned))
     mistakes = Mistakes(learned)
     for name, folder in (("shipped rule book", shipped_folder()), ("rules for other trades", LATER)):
         rules = asked(compile_book(parse(read_rule_files(folder)), name))

@@ -2,9 +2,10 @@
 
 What was heard is weighed against a phrase in nats. Each syllable that agrees is evidence, the more so the rarer it is.
 Each that does not is a loss: how much likelier it is that the text is right as it stands, by its confidence, than that
-the phrase was spoken and this syllable misheard. A phrase is taken as heard when the loss stays within a share of the
-evidence. The figures are counted by `benchmarks/homophones.py` over what the shipped model heard, in which there is no
-rule; they are smoothed, so that they suit other models, too. Pure tables; `phrases` finds the stretches.
+the phrase was spoken and this syllable misheard. In two syllables another word may lie as near: how usual both are
+decides then. A phrase is taken as heard when the loss stays within a share of the evidence. The figures are counted by
+`benchmarks/homophones.py`, the mistakes over what the shipped model heard, in which there is no rule; they are
+smoothed, so that they suit other models, too. Pure tables; `phrases` finds the stretches.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import product
 from typing import Final
 
 from processors.inspect.sounds import SOUNDS, readings, split_syllable
@@ -37,6 +39,8 @@ MISSING: Final = 5.0
 ADDED: Final = 1.9
 """Loss of a syllable that was only heard, beside its confidence."""
 LEAST_LOSS: Final = 0.3
+UNUSUAL: Final = 5.0
+"""Two syllables that follow each other so seldom in the counted talk may as well never do."""
 UNKNOWN_CONFIDENCE: Final = 0.9
 """Of characters whose confidence is not known, as in partials."""
 
@@ -94,6 +98,17 @@ def evidence(syllable: str) -> float:
     """Nats that speak for a phrase when this syllable of it was heard."""
     counts = shipped().syllables
     return -math.log((counts[syllable] + 10.0) / (counts.total() + _WORDS))
+
+
+@cache
+def _couples() -> dict[str, int]:
+    """How often two syllables (in codes of `sounds.SOUNDS`) follow each other in the talk of call centres."""
+    plain = json.loads((resources.files("processors.inspect") / "vocabulary" / "couples.json").read_text("utf-8"))
+    return {
+        SOUNDS.code(first) + SOUNDS.code(second): count
+        for first, after in plain.items()
+        for second, count in after.items()
+    }
 
 
 @cache
@@ -194,6 +209,10 @@ def _codes(character: str, alternatives: str = "") -> str:
     return "".join(dict.fromkeys(SOUNDS.code(sound) for sign in signs for sound in readings(sign))) or character
 
 
+def _most_usual(first: Iterable[str], second: Iterable[str]) -> int:
+    return max(_couples().get(one + other, 0) for one, other in product(first, second))
+
+
 class Likeness:
     """A phrase, ready to be weighed against stretches of a text."""
 
@@ -232,7 +251,15 @@ class Likeness:
             lost += max(LEAST_LOSS, unlike + heard.doubt(place))
             if lost > self._most:  # even if all the rest agrees
                 return None
+        if lost and len(self._syllables) == 2:
+            lost += self._another_word(heard, begin)
         return lost if lost <= _bearable(agreed) else None
+
+    def _another_word(self, heard: Heard, begin: int) -> float:
+        """Nats against two syllables: how much more usual another word is that may stand there (利息 for 日息)."""
+        first, second = ([SOUNDS.code(sound) for sound in spoken] for _, spoken, _ in self._syllables)
+        wanted = _most_usual(first, second)
+        return max(0.0, math.log((_most_usual(*heard.codes[begin : begin + 2]) + UNUSUAL) / (wanted + UNUSUAL)))
 
     def _with_gap(self, heard: Heard, begin: int) -> tuple[int, int] | None:
         """The same with one syllable that was not heard, or one that was only heard, and nothing else wrong."""

@@ -45,6 +45,12 @@ def test_a_doubtful_syllable_may_be_another(phrase: str, text: str, confidence: 
     assert finds(phrase, heard(text, confidence)) == found
 
 
+@pytest.mark.parametrize(("phrase", "text", "found"), [("日息", "利息", []), ("利息", "日息", ["日息"])])
+def test_of_two_syllables_the_more_usual_word_is_taken(phrase: str, text: str, found: list[str]) -> None:
+    """利息 is said all day, 日息 seldom: that it may have been heard does not make it likely."""
+    assert finds(phrase, heard(text, 0.5, {0: phrase[0]})) == found
+
+
 def test_by_character_only_nothing_is_forgiven() -> None:
     assert finds("百分之百通过", heard("北分之百通过", 0.3), None) == []
 
