@@ -306,6 +306,8 @@ _OFFSET: Final = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)")
 def read_alert(node: Node, reader: Reader) -> Strategy | None:
     """The strategy written as `alert` of a rule."""
     found = reader.mapping(node, "'alert'", KEYS)
+    if "within_s" in found and "min_hits" not in found:
+        reader.problem(found["within_s"], "'within_s' says nothing without 'min_hits'", "min_hits: 2", warning=True)
     quiet = _read_quiet(found["quiet"], reader) if "quiet" in found else ()
     to, by_team = _read_to(found["to"], reader) if "to" in found else (Strategy().to, {})
     return Strategy(

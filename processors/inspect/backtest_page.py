@@ -25,7 +25,7 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .5rem}h3{font-si
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #dfe3ea;vertical-align:top}
 th{font-weight:600;background:#f4f6f9;white-space:nowrap}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}
 td.q{min-width:12rem;overflow-wrap:anywhere}td.c{overflow-wrap:anywhere;min-width:9rem}
 .gain{color:#a32015}.loss{color:#17643a}.dim,small{color:#667085}small{display:block}
 .big{display:flex;gap:.8rem 2rem;flex-wrap:wrap;margin:1rem 0}.big b{display:block;font-size:1.6rem;line-height:1.3}

@@ -250,6 +250,8 @@ def _examples(node: Node, flow: _Flow) -> tuple[FlowExample, ...]:
     calls = read_calls(node, reader, "flow", ("done", "missed"), from_ms=scope.from_ms, until_ms=scope.until_ms)
     for call, found in calls:
         done, missed = (_promised(found[key], key, flow) if key in found else () for key in ("done", "missed"))
+        for step in (one for one in missed if one in done):
+            reader.problem(found["missed"], f"the step '{step}' can not be both done and missed")
         made.append(FlowExample(call, done, missed))
     return tuple(made)
 

@@ -163,10 +163,17 @@ def _document(
 
 def _new(node: Node, kind: str, name: str, reader: Reader, places: dict[tuple[str, str], Place]) -> bool:
     at = next((value for key, value in node.value if scalar(key) == kind), node)
-    first = places.setdefault((kind, name), reader.place(at))
-    if first != reader.place(at):
-        reader.problem(at, f"the {'rule' if kind == 'id' else kind} '{clip(name)}' exists already at {first}")
+    this, shown = reader.place(at), "rule" if kind == "id" else kind
+    first = places.setdefault((kind, name), this)
+    if first != this:
+        reader.problem(at, f"the {shown} '{clip(name)}' exists already at {first}")
         return False
+    other = {"id": "flow", "flow": "id"}.get(kind, "")
+    if (other, name) in places:  # both are called by it: in backtests, in `rules test --rule`
+        taken = "flow" if other == "flow" else "rule"
+        reader.problem(
+            at, f"the {taken} at {places[other, name]} has the name '{clip(name)}', too", "rename one of them"
+        )
     return True
 
 

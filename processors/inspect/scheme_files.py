@@ -54,6 +54,12 @@ def read_scheme(node: Node, reader: Reader) -> Scheme | None:
         dimensions.append(_dimension(each, reader, taken))
     shipped = Scheme("")
     least, most = _bounds(found, reader, shipped.least, shipped.most)
+    start = _points(found, "start", reader, 0.0 if "normalise_to" in found else shipped.start)
+    if "normalise_to" not in found and least is not None and least > start:
+        reader.problem(found["least"], f"'least' is above 'start' ({start:g}), so no hit would cost anything")
+    scope = read_scope(found["scope"], reader) if "scope" in found else Scope()
+    if scope.role:
+        reader.problem(found["scope"], "a scheme scores whole calls, so its scope has no 'role'", "remove 'role'")
     normalise_to = None
     if "normalise_to" in found:
         normalise_to = reader.number(found["normalise_to"], "'normalise_to'", above=0, most=MAX_POINTS, default=100)
@@ -64,8 +70,8 @@ def read_scheme(node: Node, reader: Reader) -> Scheme | None:
     return Scheme(
         scheme_id,
         name=reader.text(found["name"], "'name'") if "name" in found else scheme_id,
-        scope=read_scope(found["scope"], reader) if "scope" in found else Scope(),
-        start=_points(found, "start", reader, 0.0 if normalise_to is not None else shipped.start),
+        scope=scope,
+        start=start,
         least=least,
         most=most,
         fatal_points=_points(found, "fatal_points", reader, shipped.fatal_points),

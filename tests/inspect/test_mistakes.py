@@ -307,6 +307,13 @@ FILES: dict[str, Mistake] = {
     "a scheme that never applies": (
         GOOD + "---\n" + scheme("{id: i, rules: [g]}") + "---\n" + scheme("{id: i, rules: [g]}").replace("scheme: s", "scheme: t"),
         9, 9, "'s' has the same scope", ""),
+    "a role in the scope of a scheme": (GOOD + "---\n" + scheme("{id: i, rules: [g]}", "scope: {role: agent}\n"), 6, 8, "no 'role'", "remove"),
+    "a score that can not fall": (GOOD + "---\n" + scheme("{id: i, rules: [g]}", "least: 200\n"), 6, 8, "above 'start' (100)", ""),
+    "an example of a scheme without its score": (
+        GOOD + "---\n" + scheme("{id: i, rules: [g]}") + "examples: [{says: [agent 1 x]}]\n", 8, 12, "needs 'points'", ""),
+    "a step that is done and missed": (
+        flow("{id: a, when: {said: [x]}}") + "examples: [{says: ['agent 1 x'], done: [a], missed: [a]}]\n", 6, 53, "both done and missed", ""),
+    "a flow with the name of a rule": (GOOD + "---\n" + FLOW.replace("flow: f", "flow: g"), 5, 7, "the rule at r.yaml:1:5", "rename"),
     "full marks that grow": (GOOD + "---\n" + scheme("{id: i, rules: [g], full: 10, points: 3}"), 7, 43, "only lose them", ""),
     "a rule that speaks of a step": (
         FLOW + "---\n" + rule("{rule: {hit: f/a}}"), 7, 20, "a step of a flow", "write its condition"),
@@ -360,19 +367,26 @@ def test_what_is_right_in_spite_of_its_looks() -> None:
         assert parse({"a.yaml": text}).errors == [], text
 
 
-WARNED = {
-    "phrases in one string": (rule("{said: ['保证,承诺']}"), 15, "is one phrase", "separate"),
-    "phrases with a bar": (rule("{said: [保证|承诺]}"), 15, "is one phrase", "separate"),
-    "a phrase with a star": (rule("{said: [保证*]}"), 15, "is no pattern", "'matches'"),
-    "an expression with full-width brackets": (rule("{matches: '款（项|额）'}"), 19, "in full width", "write ("),
+WARNED: dict[str, tuple[str, int, int, str, str]] = {
+    "phrases in one string": (rule("{said: ['保证,承诺']}"), 2, 15, "is one phrase", "separate"),
+    "phrases with a bar": (rule("{said: [保证|承诺]}"), 2, 15, "is one phrase", "separate"),
+    "a phrase with a star": (rule("{said: [保证*]}"), 2, 15, "is no pattern", "'matches'"),
+    "an alert within a time of one hit": (
+        rule("{said: [x]}").replace("examples", "alert: {within_s: 60}\nexamples"),
+        3,
+        19,
+        "without 'min_hits'",
+        "min_hits: 2",
+    ),
+    "an expression with full-width brackets": (rule("{matches: '款（项|额）'}"), 2, 19, "in full width", "write ("),
 }
 
 
 @pytest.mark.parametrize("what", WARNED)
 def test_warns_of_what_may_be_meant_but_hardly_is(what: str) -> None:
-    text, column, cause, hint = WARNED[what]
+    text, line, column, cause, hint = WARNED[what]
     problem = parse({"r.yaml": text}).problems[0]
-    assert problem.warning and (problem.line, problem.column) == (2, column)
+    assert problem.warning and (problem.line, problem.column) == (line, column)
     assert cause in problem.message and hint in problem.hint
 
 
