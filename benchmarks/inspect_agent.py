@@ -58,7 +58,7 @@ BARE = "benchmark-bare"
 """Group of the bare loop, its topic, and the beginning of the name of its changelog."""
 BARE_CHANGELOG = f"{BARE}-changelog"
 MOST_RECORDS = 1_000
-"""Of one fetch of the bare loop; as many as the agent lets Faust hold."""
+"""Of one fetch of the bare loop; as many as the agent takes from one."""
 POLL_S = 0.05
 PATIENCE_S = 300.0
 
