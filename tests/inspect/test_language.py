@@ -53,14 +53,14 @@ WORDS = [*"{}[]:,-&*!|>'\"#%@`\t\n ", "id", "when", "said", "any", "not", "all",
          "alert", "scope", "attribute", "entity", "kind", "near", "words", "sequence", "must_say", "first_s", "\x00", "😀"]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(WORDS), max_size=60).map("".join))
 def test_no_text_makes_a_traceback(text: str) -> None:
     """Scrambled words of the language are refused or accepted, never more."""
     parse({"r.yaml": text})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_no_bytes_make_a_traceback(data: bytes) -> None:
     """Nor does any file that is no text."""
@@ -78,7 +78,7 @@ FRAGMENTS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(FRAGMENTS, FRAGMENTS, FRAGMENTS)
 def test_no_structure_makes_a_traceback(when: str, alert: str, examples: str) -> None:
     """Well-formed YAML with anything anywhere."""
@@ -92,7 +92,7 @@ TOKENS = ["attributes", ".vip", "['a']", "[0]", "scenario", "queue", "==", "<", 
           "double(", "has(", ".matches(", ".all(", "1/0", "9223372036854775807", " "]  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.sampled_from(TOKENS), max_size=14).map("".join), st.sampled_from(["", "0", "1", "-7", "x", "1e999"]))
 def test_no_expression_makes_a_traceback(expression: str, value: str) -> None:
     """Neither when it is checked, nor in a call: what fails for the values of a call does not hold."""

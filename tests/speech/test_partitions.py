@@ -105,7 +105,7 @@ deeds = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(deeds, max_size=30), st.integers(0, 2**32))
 def test_whenever_the_worker_dies_the_timeline_is_that_of_an_undisturbed_one(
     plan: list[tuple[str, int]], chance: int

@@ -84,7 +84,7 @@ speeches = st.lists(st.tuples(st.booleans(), st.integers(1, 700)), max_size=8).m
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(speeches, st.integers(0, 2_000))
 def test_utterances_are_numbered_apart_and_never_too_long(speech: list[bool], quiet: int) -> None:
     utterances = cut(speech, quiet)
@@ -98,7 +98,7 @@ def test_utterances_are_numbered_apart_and_never_too_long(speech: list[bool], qu
     assert {window for run in runs if len(run) >= OPEN_WINDOWS for window in run} <= covered
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(speeches, st.integers(0, 2_000), st.integers(0, 5_000))
 def test_a_segmenter_that_was_stored_goes_on_alike(speech: list[bool], quiet: int, at: int) -> None:
     at = min(at, len(speech))
@@ -111,7 +111,7 @@ def test_a_segmenter_that_was_stored_goes_on_alike(speech: list[bool], quiet: in
     assert [one for one in before if one] + cut(speech[at:], quiet, again, at) == cut(speech, quiet)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(speeches, st.integers(0, 2_000))
 def test_nothing_begins_before_what_was_called_final(speech: list[bool], quiet: int) -> None:
     segments = Segmenter()

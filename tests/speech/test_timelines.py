@@ -97,7 +97,7 @@ def test_partials_grow_into_their_utterance() -> None:
     assert len({(one.channel, one.utterance_no, one.text) for one in heard}) == len(heard), "each text once"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.sets(st.integers(1, 7_000), max_size=20),
     st.sets(st.integers(1, 7_000), max_size=20),

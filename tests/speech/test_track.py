@@ -27,7 +27,7 @@ def blocks(track: Track) -> list[np.ndarray | None]:
     return [track.block(number)[0] for number in range(track.blocks)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sets(st.integers(1, 1_999), max_size=12), st.sampled_from([8_000, 11_025, 16_000, 44_100, 48_000]))
 def test_any_cutting_into_chunks_gives_the_same_blocks(cuts_ms: set[int], rate_hz: int) -> None:
     samples = (np.sin(np.arange(2 * rate_hz) * 0.05) * 9_000).astype(np.int16)
