@@ -15,6 +15,7 @@ import argparse
 import random
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from processors.inspect.operators.base import Text
 from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.runtime.settings import load_settings
 from processors.speech.agent import load_models
-from processors.speech.hypotheses import text_of, tokens_of
+from processors.speech.hypotheses import reworded, text_of, tokens_of
 from processors.speech.recogniser import Piece, Recogniser, Work, first_sample
 from processors.tuning import text
 from processors.tuning.channel import Samples
@@ -98,7 +99,7 @@ def hear(models: Recogniser, signals: Sequence[Samples]) -> list[tuple[str, str,
         assert slot is not None
         models.close(slot)
     found = []
-    for pieces in heard:
+    for pieces in map(partial(reworded, grid=grid), heard):
         tokens = tokens_of(pieces, grid, 0, 0, 600_000)
         digits = "".join(f"{min(99, int(100 * token.confidence)):02}" * len(token.text) for token in tokens)
         instead = "|".join(token.alternatives for token in tokens)

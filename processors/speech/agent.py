@@ -34,6 +34,7 @@ from processors.speech.overload import effort_at
 from processors.speech.partitions import Partition
 from processors.speech.resample import BLOCK_MS
 from processors.speech.timeline import Effort, TimelineRecord
+from processors.speech.wording import load_wording
 
 TIMELINE = "calls.timeline"
 MEDIA = {"live": "calls.media", "recordings": "calls.media.recordings"}
@@ -338,7 +339,7 @@ def load_models(settings: Settings) -> Models:
         context = [int(each) for each in settings.asr_context.split(",")] if settings.asr_context else None
     except ValueError:
         raise UserError(f"TINGJIAN_ASR_CONTEXT={settings.asr_context}: write two numbers, like 70,1") from None
-    return Models(Silero(device), Nemo(network, settings.speech_slots, context, device))
+    return Models(Silero(device), Nemo(network, settings.speech_slots, context, device, load_wording(path)))
 
 
 def load_understanding(settings: Settings) -> Understand | None:

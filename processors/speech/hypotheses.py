@@ -6,10 +6,31 @@ from collections.abc import Iterable, Sequence
 
 from processors.records import Token
 from processors.speech.recogniser import Grid, Piece
+from processors.speech.wording import options
 
 LONGEST_TOKEN_MS = 400
 """The network marks where a character is recognised, not how long it lasts: it lasts until the next one, at most so."""
 WORD = "▁"
+
+
+def reworded(pieces: Sequence[Piece], grid: Grid) -> Sequence[Piece]:
+    """The same pieces with another character where `wording` finds it likelier; what was heard is then the first of
+    its alternatives. How sure the network was of its own stays."""
+    if grid.wording is None or not any(piece.others for piece in pieces):
+        return pieces
+    signs = [grid.vocabulary[piece.token].lstrip(WORD) or WORD for piece in pieces]
+    others = [
+        [token for token in piece.others if len(sign) == 1 == len(grid.vocabulary[token].lstrip(WORD))]
+        for piece, sign in zip(pieces, signs, strict=True)
+    ]
+    places = [
+        options(sign[-1], piece.confidence, [grid.vocabulary[token].lstrip(WORD) for token in tokens])
+        for piece, sign, tokens in zip(pieces, signs, others, strict=True)
+    ]
+    return [
+        piece._replace(token=tokens[way - 1], others=(piece.token, *tokens[: way - 1], *tokens[way:])) if way else piece
+        for piece, tokens, way in zip(pieces, others, grid.wording.choose(places), strict=True)
+    ]
 
 
 def tokens_of(pieces: Sequence[Piece], grid: Grid, zero_ms: int, start_ms: int, end_ms: int) -> tuple[Token, ...]:

@@ -25,6 +25,7 @@ from processors.speech.encoder import quicken
 from processors.speech.recogniser import HALF_WINDOW, HOP, Grid, Piece, VadState, Work
 from processors.speech.resample import RATE_HZ, Audio
 from processors.speech.slots import Slots
+from processors.speech.wording import Wording
 
 
 def load_network(path: Path | None, name: str, device: str) -> Any:
@@ -102,7 +103,14 @@ class _Features:
 class Nemo:
     """Transcription of many streams at once by a cache-aware NeMo model."""
 
-    def __init__(self, network: Any, slots: int, context: Sequence[int] | None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        network: Any,
+        slots: int,
+        context: Sequence[int] | None,
+        device: str = "cpu",
+        wording: Wording | None = None,
+    ) -> None:
         self._device = torch.device(device)
         self._encoder = network.encoder
         self._check(network, context)
@@ -115,6 +123,7 @@ class Nemo:
             frames=int(streaming.valid_out_len),
             frame_ms=int(self._encoder.subsampling_factor) * HOP * 1000 // RATE_HZ,
             vocabulary=_vocabulary(network),
+            wording=wording,
         )
         featurizer = network.preprocessor.featurizer
         self._features = _Features(featurizer, self._device)

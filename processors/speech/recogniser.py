@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.speech.resample import Audio
+from processors.speech.wording import Wording
 
 HOP = 160
 """Samples between two frames of features at 16 kHz."""
@@ -33,6 +34,7 @@ class Grid:
     frames: int  # of the encoder, per chunk
     frame_ms: int
     vocabulary: tuple[str, ...]  # text of each token, "▁" at the beginning of a word
+    wording: Wording | None = None  # decides where what was heard is in doubt
 
     def features_until(self, chunks: int) -> int:
         """Frames of features in the first `chunks` chunks."""

@@ -22,7 +22,7 @@ from processors.records import (
 from processors.speech.acoustics import measure
 from processors.speech.calls import Call, Plan
 from processors.speech.channel import Channel, Stream
-from processors.speech.hypotheses import alternatives_of, text_of, tokens_of
+from processors.speech.hypotheses import alternatives_of, reworded, text_of, tokens_of
 from processors.speech.recogniser import Grid, Piece
 from processors.speech.resample import RATE_HZ
 from processors.speech.vad import WINDOW, WINDOW_MS
@@ -67,7 +67,7 @@ def carry_out(call: Call, plan: Plan, grid: Grid, effort: Effort) -> Iterator[Ti
 
 def begun(call: Call, channel: Channel, stream: Stream, due: int, until_ms: int, grid: Grid) -> Partial | None:
     """What an open utterance says after `due` chunks; None when nothing new."""
-    pieces = [piece for piece in stream.pieces if piece.frame < due * grid.frames]
+    pieces = reworded([piece for piece in stream.pieces if piece.frame < due * grid.frames], grid)
     text = text_of(pieces, grid)
     if text in ("", stream.said):
         return None
@@ -96,7 +96,7 @@ def finished(call: Call, channel: Channel, stream: Stream, grid: Grid, effort: E
     if not stream.pieces:
         return None
     pieces = _before_cut(stream.pieces, end_ms - zero_ms, grid) if closed.cut else stream.pieces
-    tokens = tokens_of(pieces, grid, zero_ms, start_ms, end_ms)
+    tokens = tokens_of(reworded(pieces, grid), grid, zero_ms, start_ms, end_ms)
     acoustics = None
     if effort.acoustics:
         overlap_ms = sum(other.overlap_ms(closed.start, closed.end) for other in call.channels if other is not channel)

@@ -59,6 +59,22 @@ def export(
 
 
 @app.command()
+def wording(
+    out: Annotated[Path, typer.Option(help="The table to write: NAME.wording.json beside NAME.nemo is used with it.")],
+    text: Annotated[list[Path] | None, typer.Option(help="Also count this: UTF-8, a sentence a line.")] = None,
+    times: Annotated[int, typer.Option(help="How often each template is filled, and each line of yours counts.")] = 20,
+) -> None:
+    """Count how characters follow each other in the talk of call centres: it decides where the model is in doubt."""
+    from processors.speech.wording import count, write_wording
+    from processors.tuning.text import filled_clauses, read_clauses
+
+    own = [clause for path in text or [] for clause in read_clauses(path)]
+    counts = count((*filled_clauses(times), *own * times))
+    write_wording(counts, out)
+    typer.echo(f"written: {out}, {sum(map(len, counts.values()))} pairs of characters")
+
+
+@app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A .nemo file.")] = SHIPPED,
     against: Annotated[list[Path] | None, typer.Option(help="Another checkpoint to measure on the same audio.")] = None,

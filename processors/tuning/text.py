@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,6 +25,7 @@ HELD_OUT_EVERY = 12
 
 _DATA = resources.files(__package__) / "data"
 _SLOT = re.compile(r"\{(\w+)\}")
+_MARK = re.compile("[，、。？！；：,.?!;:]")
 _NOT_SPOKEN = re.compile(r"[^一-鿿]")
 _DIGITS = "零一二三四五六七八九"
 
@@ -289,6 +291,27 @@ def sentence(draw: random.Random, templates: Sequence[Template], clauses: Sequen
         ),
         draw,
     )
+
+
+def filled_clauses(times: int, seed: int = 1) -> Iterator[str]:
+    """What is said between two commas, of each template that is not held out, filled so many times."""
+    draw = random.Random(seed)
+    for template in load_templates():
+        for _ in range(0 if template.held_out else times):
+            yield from said_clauses(fill(template.text, draw))
+
+
+def read_clauses(path: Path) -> list[str]:
+    """The clauses of a text file, a sentence a line. UserError when it can not be read."""
+    try:
+        return [clause for line in path.read_text("utf-8").splitlines() for clause in said_clauses(line)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can not be read as UTF-8 text: {error}") from None
+
+
+def said_clauses(text: str) -> list[str]:
+    """The characters between the marks of a text."""
+    return [said for part in _MARK.split(text) if (said := spoken(part))]
 
 
 def writable(text: str) -> bool:
