@@ -44,7 +44,7 @@ UNUSUAL: Final = 5.0
 UNKNOWN_CONFIDENCE: Final = 0.9
 """Of characters whose confidence is not known, as in partials."""
 
-_SMOOTHING = 8.0
+_SMOOTHING = 4.0
 _FLOOR = 1e-5
 _WORDS = 4_000.0
 """Weight of all syllables being equally frequent, against the counts."""
