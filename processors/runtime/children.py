@@ -53,6 +53,18 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str] | No
         )
 
 
+def rank(process: subprocess.Popen[bytes], nice: int) -> None:
+    """Let a process come before (negative) or behind the others of this machine, as `nice` does.
+
+    Linux shares its cores between sessions first (autogroup), in which `nice` of a process says nothing. Without the
+    right to come before others, and on kernels without such groups, what is not possible is left out.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, nice)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(nice), encoding="ascii")
+
+
 def foreign(command: Sequence[str]) -> list[str]:
     """The command of a program that is not ours, so that it dies with its parent (by SIGTERM)."""
     return [sys.executable, "-S", "-E", "-c", LAUNCHER, str(os.getpid()), *command]

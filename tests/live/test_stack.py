@@ -56,6 +56,13 @@ def test_stack_file_tells_addresses_and_processes(running: tuple[Settings, Stack
     assert file.door.startswith("ws://127.0.0.1:") and file.query.startswith("http://127.0.0.1:")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may let a process come before others")
+def test_live_speech_comes_before_the_others(running: tuple[Settings, Stack]) -> None:
+    processes = running[1].file.processes
+    assert os.getpriority(os.PRIO_PROCESS, processes["speech"].pid) == -10
+    assert os.getpriority(os.PRIO_PROCESS, processes["sink"].pid) == 0
+
+
 def test_killed_processor_comes_back_at_its_address_under_its_name(running: tuple[Settings, Stack]) -> None:
     settings, stack = running
     before = stack.file.processes["speech"]
