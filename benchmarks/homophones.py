@@ -187,14 +187,12 @@ def _sorted(counts: Counter[str], least: int = LEAST_COUNT) -> dict[str, int]:
     return {one: count for one, count in sorted(counts.items()) if count >= least}
 
 
-def couples(draw: random.Random) -> dict[str, dict[str, int]]:
+def couples() -> dict[str, dict[str, int]]:
     """How often syllables follow each other in the talk that the recipe makes up, without what it holds out."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for template in text.load_templates():
-        for _ in range(0 if template.held_out else FILLS):
-            syllables = [one[0] for one in phrase_readings(normal(text.spoken(text.fill(template.text, draw))))]
-            for first, second in pairwise(syllables):
-                counts[first][second] += 1
+    for clause in text.filled_clauses(FILLS):
+        for first, second in pairwise(one[0] for one in phrase_readings(normal(clause))):
+            counts[first][second] += 1
     return {first: after for first, counted in sorted(counts.items()) if (after := _sorted(counted, LEAST_COUPLE))}
 
 
@@ -204,7 +202,7 @@ def learn(sentences: Iterable[Sentence]) -> list[Path]:
     written = []
     for name, table in (
         ("confusions", Mistakes(sentences).table()),
-        ("couples", couples(random.Random(1))),
+        ("couples", couples()),
     ):
         lines = ",\n".join(
             f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()

@@ -60,6 +60,7 @@ BARE_CHANGELOG = f"{BARE}-changelog"
 MOST_RECORDS = 1_000
 """Of one fetch of the bare loop; as many as the agent takes from one."""
 POLL_S = 0.05
+"""Between two looks at a process or at offsets, which tell nobody when they change."""
 PATIENCE_S = 300.0
 
 
@@ -139,7 +140,7 @@ def interleaved(calls: Sequence[Sequence[Any]]) -> Iterator[Any]:
 
 def renamed(record: Any, turn: int) -> AnyRecord:
     """The record as one of a call of this turn."""
-    return replace(record, call_id=f"{record.call_id}-{turn}")  # type: ignore[no-any-return]
+    return replace(record, call_id=f"{record.call_id}-{turn}")
 
 
 def make_bare_topics(settings: Settings) -> None:
@@ -190,7 +191,7 @@ def is_ready(port: int) -> bool:
 
 def measure(settings: Settings, side: Side, records: Sequence[AnyRecord]) -> tuple[float, float]:
     """Seconds from the first record written until all are committed, and CPU seconds of the process."""
-    values = [(record.call_id, encode(record), headers("", record)) for record in records]  # type: ignore[union-attr]
+    values = [(record.call_id, encode(record), headers("", record)) for record in records]
     producer = make_producer(settings)
     group = Consumer({**client_options(settings), "group.id": side.group, "enable.auto.commit": "false"})
     count = len(group.list_topics(side.topic).topics[side.topic].partitions)

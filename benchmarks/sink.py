@@ -128,7 +128,7 @@ def compare(what: str, values: Sequence[bytes], most_rows: int, sink: Store, raw
     def ours(turn: int) -> None:
         for batch in batches(values, most_rows, turn * len(values)):
             for table, pending in batch.tables.items():
-                for _, bad in insert_all(sink, table, pending, f"{table}/{batch.token}"):  # type: ignore[arg-type]
+                for _, bad in insert_all(sink, table, pending, f"{table}/{batch.token}"):
                     assert bad is None, bad
 
     def theirs(turn: int) -> None:

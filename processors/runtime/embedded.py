@@ -191,16 +191,23 @@ class Broker:
         options = {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200}
         client = Consumer({**options, "group.id": FIRST_GROUP, "enable.auto.commit": "false"})
         deadline = time.monotonic() + START_TIMEOUT_S
+        try:
+            self._ask(client, deadline, stopping)
+        finally:
+            client.close()
+
+    def _ask(self, client: Consumer, deadline: float, stopping: threading.Event) -> None:
+        assert self.process is not None
         while time.monotonic() < deadline and not stopping.is_set():
             if self.process.poll() is not None:
                 words = ("No space left", "Address already in use", "BindException", "Exception", "ERROR", "Error")
                 raise self._failed([last_line(self.log, words[:3]) or last_line(self.log, words) or "it ended"])
             try:
                 if client.list_topics(timeout=ASK_S).brokers and client.committed([FIRST_PLACE], timeout=ASK_S):
-                    client.close()
                     return
             except KafkaException:
-                time.sleep(ASK_AGAIN_S)
+                pass  # not yet
+            stopping.wait(ASK_AGAIN_S)  # "I cannot tell yet" comes at once
         if stopping.is_set():
             return
         raise self._failed([f"no answer within {START_TIMEOUT_S:.0f} s"])

@@ -23,7 +23,14 @@ class Gaps:
     def __init__(self, settings: Settings, group: str, topic: str) -> None:
         self._topic = topic
         self._offsets = GroupOffsets(settings, group)
-        self._reader = Consumer({**client_options(settings), "group.id": BYSTANDER, "enable.auto.commit": "false"})
+        self._reader = Consumer(
+            {
+                **client_options(settings),
+                "group.id": BYSTANDER,
+                "enable.auto.commit": "false",
+                "auto.offset.reset": "earliest",  # where retention removes the record while it is asked for
+            }
+        )
 
     def beginnings(self, partitions: Collection[int]) -> dict[int, int]:
         """Where reading must begin: the committed offset, or the oldest record there is."""

@@ -181,7 +181,8 @@ def group_members(settings: Settings, group: str) -> set[str]:
     admin = AdminClient(client_options(settings))
 
     def ask() -> set[str]:
-        # Describing a group that no coordinator knows yet would wait for one in vain, so it is looked up first.
+        # Only the admin client can describe a group, though an error in it is dangerous (see `offsets`): it is asked
+        # once, when a stack starts on brokers of one's own, and only about a group that a coordinator has.
         listed = admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S).result()
         if listed.errors:
             raise KafkaException(listed.errors[0])

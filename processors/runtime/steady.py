@@ -18,8 +18,8 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from aiokafka.errors import ConsumerStoppedError  # type: ignore[import-untyped]
-from aiokafka.structs import ConsumerRecord, TopicPartition  # type: ignore[import-untyped]
+from aiokafka.errors import ConsumerStoppedError
+from aiokafka.structs import ConsumerRecord, TopicPartition
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, ConsumerMessage
 

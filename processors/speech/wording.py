@@ -25,6 +25,11 @@ WEIGHT: Final = 0.6
 SHARES: Final = (0.5, 0.2, 0.12, 0.08, 0.06, 0.04)
 """How the alternatives share, by rank, what the confidence leaves; they come without figures of their own."""
 LEAST_SHARE: Final = 1e-3
+LEAST_SURE: Final = 0.02
+MOST_SURE: Final = 0.995
+"""What a confidence counts at least and at most: no sound is impossible, and none is beyond a doubt."""
+BEHIND: Final = 0.98
+"""An alternative was at most so likely as what was heard before it."""
 NOT_SEEN: Final = 30.0
 """Weight of how frequent a character is anywhere, against what was counted behind the one before; half a count more
 for each different one seen there (Witten and Bell's way)."""
@@ -78,8 +83,8 @@ class Wording:
 
 def options(sign: str, confidence: float, others: Sequence[str]) -> list[Option]:
     """What may stand at a place: what was heard with this confidence, then its alternatives, the likeliest first."""
-    sure = min(max(confidence, 0.02), 0.995)
-    left = [min(0.98 * sure, max(LEAST_SHARE, (1.0 - sure) * share)) for share in SHARES]
+    sure = min(max(confidence, LEAST_SURE), MOST_SURE)
+    left = [min(BEHIND * sure, max(LEAST_SHARE, (1.0 - sure) * share)) for share in SHARES]
     shares = [left[min(rank, len(left) - 1)] for rank in range(len(others))]
     return [(sign, math.log(sure)), *((other, math.log(share)) for other, share in zip(others, shares, strict=True))]
 

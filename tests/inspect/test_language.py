@@ -47,10 +47,10 @@ def test_examples_do_not_change_the_version_of_a_rule() -> None:
     assert with_examples == without != other
 
 
-# ruff: noqa: E501
-WORDS = [*"{}[]:,-&*!|>'\"#%@`\t\n ", "id", "when", "said", "any", "not", "all", "within_s", "matches", "regex", "(", "?",
-         "examples", "says", "hit", "agent 1 你好", "flow", "scheme", "steps", "---", "1", "-3", "true", "null", "rule",
-         "alert", "scope", "attribute", "entity", "kind", "near", "words", "sequence", "must_say", "first_s", "\x00", "😀"]  # fmt: skip
+WORDS = [*"{}[]:,-&*!|>'\"#%@`\t\n ", "id", "when", "said", "any", "not", "all", "within_s", "matches", "regex", "(",
+         "?", "examples", "says", "hit", "agent 1 你好", "flow", "scheme", "steps", "---", "1", "-3", "true", "null",
+         "rule", "alert", "scope", "attribute", "entity", "kind", "near", "words", "sequence", "must_say", "first_s",
+         "\x00", "😀"]  # fmt: skip
 
 
 @settings(max_examples=300)
@@ -71,7 +71,7 @@ FRAGMENTS = st.recursive(
     st.sampled_from(["x", "1", "-2", "true", "''", "[你好]", "{any: [你好]}", "agent", "~", "'(a'", "0.5"]),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4).map(lambda items: "[" + ", ".join(items) + "]"),
-        st.dictionaries(st.sampled_from([w for w in WORDS if w.isidentifier()] + ["of", "is", "n", "at_least", "times"]),
+        st.dictionaries(st.sampled_from([*filter(str.isidentifier, WORDS), "of", "is", "n", "at_least", "times"]),
                         inner, max_size=4).map(lambda d: "{" + ", ".join(f"{k}: {v}" for k, v in d.items()) + "}"),
     ),
     max_leaves=20,
@@ -87,9 +87,9 @@ def test_no_structure_makes_a_traceback(when: str, alert: str, examples: str) ->
     parse({"r.yaml": f"scheme: a\ndimensions: {examples}\nitems: {when}\n"})
 
 
-TOKENS = ["attributes", ".vip", "['a']", "[0]", "scenario", "queue", "==", "<", "+", "-", "/", "%", "&&", "||", "!", "?",
-          ":", "(", ")", "[", "]", "{", "}", ",", "in", "1", "0", "1.5", "'x'", '"y"', "true", "null", "int(", "size(",
-          "double(", "has(", ".matches(", ".all(", "1/0", "9223372036854775807", " "]  # fmt: skip
+TOKENS = ["attributes", ".vip", "['a']", "[0]", "scenario", "queue", "==", "<", "+", "-", "/", "%", "&&", "||", "!",
+          "?", ":", "(", ")", "[", "]", "{", "}", ",", "in", "1", "0", "1.5", "'x'", '"y"', "true", "null", "int(",
+          "size(", "double(", "has(", ".matches(", ".all(", "1/0", "9223372036854775807", " "]  # fmt: skip
 
 
 @settings(max_examples=500)

@@ -41,7 +41,7 @@ def scheme(item: str, above: str = "") -> str:
     return f"scheme: s\n{above}items:\n  - {item}\n"
 
 
-# ruff: noqa: E501
+# ruff: noqa: E501  one line a mistake: a table is read by columns
 Mistake: TypeAlias = tuple[str | bytes, int, int | None, str, str]
 """(file, line, column or None where it depends on the parser, part of the message, part of the hint)"""
 WORDS: dict[str, Mistake] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from aiokafka.structs import (  # type: ignore[import-untyped]
+from aiokafka.structs import (
     ConsumerRecord,
     OffsetAndMetadata,
     TopicPartition,

@@ -64,7 +64,7 @@ def timeline(utterances: list[Utterance], on_hold: list[tuple[int, int]], every_
     return [started(), *(record for _, _, record in sorted(timed, key=lambda one: one[:2])), ended(last_ms)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(turns, turns, holds)
 @pytest.mark.parametrize(("word", "text"), CASES)
 def test_ticks_change_when_something_is_found_but_not_what(
@@ -77,7 +77,7 @@ def test_ticks_change_when_something_is_found_but_not_what(
         assert sorted(spans(operator, timeline(utterances, on_hold, every_ms, lag_ms))) == wanted
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(turns, turns)
 @pytest.mark.parametrize(("word", "text"), [case for case in CASES if case[0] not in ("hold", "duration")])
 def test_utterances_that_close_at_the_same_time_may_come_in_any_order(
