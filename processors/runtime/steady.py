@@ -36,21 +36,11 @@ class Fetch(ConsumerMessage):
 
     def __init__(self, tp: TP, records: Sequence[ConsumerRecord], generation_id: int) -> None:
         first = records[0]
+        at_s, key, value, headers, checksum = first.timestamp / 1000, None, b"", None, None
         super().__init__(
-            *(
-                tp.topic,
-                tp.partition,
-                first.offset,
-                first.timestamp / 1000,
-                first.timestamp_type,
-                None,
-                None,
-                b"",
-                None,
-            ),
-            tp=tp,
-            generation_id=generation_id,
-        )
+            tp.topic, tp.partition, first.offset, at_s, first.timestamp_type, headers, key, value, checksum,
+            tp=tp, generation_id=generation_id,
+        )  # fmt: skip
         self.records = records
 
 

@@ -3,7 +3,7 @@
 A CTC network decides each character on its own, by its sound, and writes a common one for a rare one that sounds alike.
 Where it was in doubt, the likeliest way through what it heard and what that may have been instead is taken, sound and
 wording weighed together. The table lies beside the checkpoint (`NAME.wording.json` beside `NAME.nemo`; without it
-nothing is changed) and is counted from text by `tingjian model wording`. Pure.
+nothing is changed) and is counted from text by `tingjian model wording`. Pure, but for reading and writing the table.
 """
 
 from __future__ import annotations
@@ -119,9 +119,12 @@ def load_wording(checkpoint: Path | None) -> Wording | None:
 
 
 def write_wording(counts: Counts, path: Path) -> None:
-    """One line for each first character."""
+    """One line for each first character. UserError when the file can not be written."""
     lines = ",\n".join(
         f"{json.dumps(before, ensure_ascii=False)}: {json.dumps(after, ensure_ascii=False, separators=(',', ':'))}"
         for before, after in counts.items()
     )
-    path.write_text("{\n" + lines + "\n}\n", "utf-8")
+    try:
+        path.write_text("{\n" + lines + "\n}\n", "utf-8")
+    except OSError as error:
+        raise UserError(f"{path} can not be written: {error.strerror}; name a file in a folder that exists") from None

@@ -70,3 +70,8 @@ def test_a_damaged_table_is_one_clear_line(content: str, tmp_path: Path) -> None
     (tmp_path / "my.wording.json").write_text(content, "utf-8")
     with pytest.raises(UserError, match=r"my\.wording\.json is no table of `tingjian model wording`"):
         load_wording(tmp_path / "my.nemo")
+
+
+def test_a_table_that_can_not_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"can not be written: No such file.*a folder that exists"):
+        write_wording({}, tmp_path / "nowhere" / "my.wording.json")
