@@ -124,6 +124,8 @@ class LiveCall:
 
     def audio(self, channel: int, timestamp_ms: int | None, number: int | None, payload: bytes) -> list[MediaRecord]:
         """A frame of audio of one channel."""
+        if self.ended:
+            return []
         records = self._tracks[channel].frame(timestamp_ms, number, payload)
         newest_ms = self._tracks[channel].end_ms
         for other in self._tracks:
@@ -133,17 +135,19 @@ class LiveCall:
 
     def hold(self, held: bool) -> list[MediaRecord]:
         """The call is put on hold or taken back; saying it twice says nothing new."""
-        if held == self._held:
+        if self.ended or held == self._held:
             return []
         self._held = held
         return [HoldChanged(call_id=self.start.call_id, call_ms=self.end_ms, held=held)]
 
     def agent_joined(self, agent_id: str, team_id: str) -> list[MediaRecord]:
         """Another agent takes over."""
+        if self.ended:
+            return []
         return [AgentJoined(call_id=self.start.call_id, call_ms=self.end_ms, agent_id=agent_id, team_id=team_id)]
 
     def end(self, reason: str, detail: str = "") -> list[MediaRecord]:
-        """The last records. Nothing comes from a call that has ended."""
+        """The last records; frames that were still on their way when the call was cut give none."""
         if self.ended:
             return []
         self.ended = True

@@ -222,6 +222,8 @@ class Stream:
     async def _read(self) -> None:
         while self._closing is None:
             message = await self.socket.recv()
+            if self._closing is not None:  # cut while it waited for this message
+                return
             self.heard_s = time.monotonic()
             if not isinstance(message, str):
                 raise BadRecord("a binary message; Twilio Media Streams are JSON texts")

@@ -63,6 +63,10 @@ def test_a_whole_call_has_no_gap_and_one_end() -> None:
 def test_nothing_comes_after_the_end() -> None:
     call = new_call()
     play(call, speech(0, 3))
+    late = [(0, 60 + 20 * n, bytes(160)) for n in range(9)]
+    assert play(call, late) == []
+    assert call.hold(True) == []
+    assert call.agent_joined("A2", "t") == []
     assert call.end("connection_lost") == []
 
 

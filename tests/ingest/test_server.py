@@ -414,6 +414,28 @@ def test_closing_the_door_ends_all_calls() -> None:
     asyncio.run(scenario())
 
 
+def test_frames_on_their_way_when_the_door_closes_do_not_follow_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CLOSE_S", 0.5)
+
+    async def flood(socket: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            for number in range(1_000):
+                await socket.send(frame(number))
+
+    async def scenario() -> None:
+        sockets: list[ClientConnection] = []
+        async with open_door() as (url, sender):
+            for number in range(8):
+                sockets.append(await connect(url))
+                await sockets[-1].send(START.replace("CA1", f"CA{number}"))
+            floods = [asyncio.create_task(flood(socket)) for socket in sockets]
+            await until(lambda: all(len(sender.of(f"CA{number}")) > 5 for number in range(8)))
+        await asyncio.gather(*floods)
+        assert {type(sender.of(f"CA{number}")[-1]) for number in range(8)} == {CallEnded}
+
+    asyncio.run(scenario())
+
+
 def test_the_player_says_why_a_door_is_shut(tmp_path: Path) -> None:
     (call,) = recordings(tmp_path)
 
