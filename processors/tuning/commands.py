@@ -59,6 +59,19 @@ def export(
 
 
 @app.command()
+def deepen(
+    start: Annotated[Path, typer.Argument(help="A checkpoint of this recipe.")],
+    out: Annotated[Path, typer.Option(help="The .nemo file to write, for `model train --start`.")],
+    layers: Annotated[int, typer.Option(help="Layers that it is to have.")] = 10,
+) -> None:
+    """Give a checkpoint more layers that change nothing yet, so that training on from it has room for more."""
+    from processors.tuning.model import deepened, export, restore
+
+    export(deepened(restore(start), layers), out)
+    typer.echo(f"written: {out}")
+
+
+@app.command()
 def wording(
     out: Annotated[Path, typer.Option(help="The table to write: NAME.wording.json beside NAME.nemo is used with it.")],
     text: Annotated[list[Path] | None, typer.Option(help="Also count this: UTF-8, a sentence a line.")] = None,

@@ -124,7 +124,7 @@ def train(folder: Path, plan: Plan, mixture: Mixture, start: Path | None) -> Pat
     while not run.done:
         _stretch(run, saved, mixture, start is not None)
     result = folder / "model.nemo"
-    export(run.trainee, result)
+    export(run.trainee.model, result)
     return result
 
 
@@ -132,7 +132,7 @@ def snapshot(folder: Path, result: Path, start: Path | None) -> None:
     """Export what a run has learned so far. `start` is the checkpoint that it began with, if any."""
     run = Run(Trainee(start_from(start, characters()) if start else build(characters())), Plan(hours=1.0))
     run.load(folder / "run.ckpt")
-    export(run.trainee, result)
+    export(run.trainee.model, result)
 
 
 def _stretch(run: Run, saved: Path, mixture: Mixture, warm: bool) -> None:

@@ -6,6 +6,7 @@ ordinary `.nemo` file that NeMo restores without this project. It reads no clock
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,6 +92,44 @@ def start_from(path: Path, characters: str) -> EncDecCTCModelBPE:
     _forget_paths(model)
     _without_dropout(model)
     return model
+
+
+def deepened(model: EncDecCTCModelBPE, layers: int) -> EncDecCTCModelBPE:
+    """The same network with more layers, which say what it said until they have learnt something of their own.
+
+    Each new layer is a copy of the one before it whose branches end in zeros, so that it hands on what it gets; the
+    norm at the end of the old one moves behind the new one, since a norm of what is normalised already changes nothing.
+    Raises UserError when there are as many layers already.
+    """
+    old = model.encoder.layers
+    if layers <= len(old):
+        raise UserError(f"the network has {len(old)} layers already")
+    more = [layers * (number + 1) // len(old) - layers * number // len(old) - 1 for number in range(len(old))]
+    stack = nn.ModuleList()
+    for layer, count in zip(old, more, strict=True):
+        stack.append(layer)
+        for _ in range(count):
+            added = copy.deepcopy(layer)
+            with torch.no_grad():
+                for end in _branch_ends(added):
+                    end.weight.zero_()
+                    if end.bias is not None:
+                        end.bias.zero_()
+                stack[-1].norm_out.weight.fill_(1.0)
+                stack[-1].norm_out.bias.zero_()
+            stack.append(added)
+    model.encoder.layers = stack
+    model.encoder.n_layers = layers
+    model.encoder.layer_drop_probs = [0.0] * layers
+    with open_dict(model.cfg):
+        model.cfg.encoder.n_layers = layers
+    return model
+
+
+def _branch_ends(layer: nn.Module) -> tuple[nn.Module, ...]:
+    """The last projection of each residual branch of a Conformer layer."""
+    attention = layer.self_attn.linear_out
+    return layer.feed_forward1.linear2, attention, layer.conv.pointwise_conv2, layer.feed_forward2.linear2
 
 
 def write_tokenizer(folder: Path, characters: str) -> None:
@@ -289,12 +328,11 @@ def bfloat16_is_fast() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def export(trainee: Trainee, path: Path) -> None:
-    """Write the model without the syllable head as a `.nemo` file, first beside it, then in its place.
+def export(model: EncDecCTCModelBPE, path: Path) -> None:
+    """Write the model, which has no syllable head, as a `.nemo` file, first beside it, then in its place.
 
     Weights are stored in half precision, which halves the file; a network that restores it computes in its own.
     """
-    model = trainee.model
     model.encoder.pre_encode.conv.to(memory_format=torch.contiguous_format)
     temporary = path.with_name(path.name + ".part.nemo")
     pieces = [piece.removeprefix("##") for piece in model.tokenizer.vocab]
