@@ -101,11 +101,11 @@ def deepened(model: EncDecCTCModelBPE, layers: int) -> EncDecCTCModelBPE:
     norm at the end of the old one moves behind the new one, since a norm of what is normalised already changes nothing.
     Raises UserError when there are as many layers already.
     """
-    old = model.encoder.layers
+    old: Any = model.encoder.layers
     if layers <= len(old):
         raise UserError(f"the network has {len(old)} layers already")
     more = [layers * (number + 1) // len(old) - layers * number // len(old) - 1 for number in range(len(old))]
-    stack = nn.ModuleList()
+    stack: list[Any] = []
     for layer, count in zip(old, more, strict=True):
         stack.append(layer)
         for _ in range(count):
@@ -118,7 +118,7 @@ def deepened(model: EncDecCTCModelBPE, layers: int) -> EncDecCTCModelBPE:
                 stack[-1].norm_out.weight.fill_(1.0)
                 stack[-1].norm_out.bias.zero_()
             stack.append(added)
-    model.encoder.layers = stack
+    model.encoder.layers = nn.ModuleList(stack)
     model.encoder.n_layers = layers
     model.encoder.layer_drop_probs = [0.0] * layers
     with open_dict(model.cfg):
@@ -126,7 +126,7 @@ def deepened(model: EncDecCTCModelBPE, layers: int) -> EncDecCTCModelBPE:
     return model
 
 
-def _branch_ends(layer: nn.Module) -> tuple[nn.Module, ...]:
+def _branch_ends(layer: Any) -> tuple[Any, ...]:
     """The last projection of each residual branch of a Conformer layer."""
     attention = layer.self_attn.linear_out
     return layer.feed_forward1.linear2, attention, layer.conv.pointwise_conv2, layer.feed_forward2.linear2
