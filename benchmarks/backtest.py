@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from benchmarks.rules import words
 from processors.inspect.book import RuleBook, compile_book
 from processors.inspect.examples import Example, Line, timeline
 from processors.inspect.language import parse
@@ -42,6 +43,8 @@ SAMPLE = 50
 RECHECKED = 40
 MS_PER_CHAR = 230
 PARTIAL_MS = 480
+SAID = 0.005
+"""Share of the phrases of the rules beyond the shipped ones that the calls do say."""
 SCENARIOS = ("loan-sales", "collection", "service", "")
 AGENT = (
     "您好这里是安信消费金融请问有什么可以帮您", "请问是王先生本人吗", "我帮您查询一下请您稍等",
@@ -119,11 +122,17 @@ def rule_sets(rules: int, changed: int) -> tuple[dict[str, bytes], dict[str, byt
     known = len(parse(shipped).rules)
     chance = random.Random(7)
     texts = [*AGENT, *CUSTOMER]
+
+    def say() -> str:
+        if chance.random() < SAID:
+            return chance.choice(texts)[2:8]
+        return chance.choice(words()) + chance.choice(words())
+
     more = []
     for number in range(max(0, rules - known)):
-        words = ", ".join(chance.choice(texts)[2:8] + "啊" * (chance.random() < 0.995) for _ in range(6))
+        phrases = ", ".join(say() for _ in range(6))
         window = chance.choice(("", "  first_s: 60\n", "  last_s: 60\n"))
-        more.append(f"id: extra-{number}\npoints: -1\nscope: {{role: agent}}\nwhen:\n  said: [{words}]\n{window}")
+        more.append(f"id: extra-{number}\npoints: -1\nscope: {{role: agent}}\nwhen:\n  said: [{phrases}]\n{window}")
     old = {**shipped, "extra.yaml": "---\n".join(more).encode()} if more else shipped
     altered = [
         one.replace("points: -1\n", "points: -2\n").replace("said: [", "said: [保证下款, ") for one in more[:changed]
