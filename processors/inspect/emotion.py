@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from processors.inspect.feeling_words import FeelingWords, shipped_words
 from processors.records import Driver, EmotionLabel, EmotionPoint, EmotionTrend, Utterance
@@ -69,8 +69,7 @@ RATE: Final = Measure("chars_per_min", 0.30, 0.14)
 MEASURES: Final = (PITCH, LEVEL, RATE)
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(NamedTuple):
     """What is normal for one speaker in one measurement (pitch in semitones, level in dB, logarithm of the rate)."""
 
     firsts: tuple[float, ...] = ()
@@ -91,7 +90,7 @@ class Baseline:
         """The baseline after `value`."""
         if self.scale > 0.0:
             step = DRIFT * self.scale * _cut((value - self.centre) / self.scale, 1.0)
-            return replace(self, centre=round(self.centre + step, 4))
+            return self._replace(centre=round(self.centre + step, 4))
         firsts = (*self.firsts, round(value, 3))
         if len(firsts) < BASELINE_UTTERANCES:
             return Baseline(firsts)
@@ -105,8 +104,7 @@ class Baseline:
         return median(self.firsts) if self.firsts else None
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
+class Speaker(NamedTuple):
     """State of one channel."""
 
     baselines: tuple[Baseline, Baseline, Baseline] = (Baseline(), Baseline(), Baseline())
@@ -124,11 +122,10 @@ class Speaker:
     interrupted_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EmotionState:
+class EmotionState(NamedTuple):
     """State of a call, by channel; small and made of plain values."""
 
-    speakers: Mapping[int, Speaker] = field(default_factory=dict)
+    speakers: Mapping[int, Speaker] = {}
     spoken_until_ms: int = -1
     """End of the last speech of anybody."""
     spoken_last: int = -1
@@ -171,7 +168,7 @@ def observe(
     if utterance.end_ms >= state.spoken_until_ms:
         state = EmotionState(speakers, utterance.end_ms, utterance.channel)
     else:
-        state = replace(state, speakers=speakers)
+        state = state._replace(speakers=speakers)
     return state, EmotionPoint(
         call_id=utterance.call_id,
         channel=utterance.channel,
@@ -251,9 +248,9 @@ def _note_interruptions(speakers: dict[int, Speaker], utterance: Utterance) -> N
         if shared_ms <= 0:
             continue
         if utterance.start_ms >= other.last_start_ms + INTERRUPTED_AFTER_MS:
-            speakers[channel] = replace(other, interrupted_ms=other.interrupted_ms + shared_ms)
+            speakers[channel] = other._replace(interrupted_ms=other.interrupted_ms + shared_ms)
         elif other.last_start_ms >= utterance.start_ms + INTERRUPTED_AFTER_MS:
-            own = replace(own, interrupted_ms=own.interrupted_ms + shared_ms)
+            own = own._replace(interrupted_ms=own.interrupted_ms + shared_ms)
     speakers[utterance.channel] = own
 
 
@@ -265,8 +262,7 @@ def _learn(speaker: Speaker, utterance: Utterance) -> Speaker:
             learnt.append(baseline)
         else:
             learnt.append(baseline.learn(value, measure.scale_floor))
-    return replace(
-        speaker,
+    return speaker._replace(
         baselines=(learnt[0], learnt[1], learnt[2]),
         last_start_ms=utterance.start_ms,
         last_end_ms=utterance.end_ms,
@@ -281,8 +277,8 @@ def _judge(speaker: Speaker, utterance: Utterance, arousal: float, valence: floa
     tension = arousal - valence
     arousal = round(speaker.arousal + weight * (arousal - speaker.arousal), 4)
     valence = round(speaker.valence + weight * (valence - speaker.valence), 4)
-    speaker = _detect(replace(speaker, arousal=arousal, valence=valence), tension, length, utterance.end_ms)
-    return replace(speaker, label=_label(speaker))
+    speaker = _detect(speaker._replace(arousal=arousal, valence=valence), tension, length, utterance.end_ms)
+    return speaker._replace(label=_label(speaker))
 
 
 def _detect(speaker: Speaker, tension: float, weight: float, call_ms: int) -> Speaker:
@@ -293,9 +289,9 @@ def _detect(speaker: Speaker, tension: float, weight: float, call_ms: int) -> Sp
     if up > CUSUM_LIMIT or down > CUSUM_LIMIT:
         trend: EmotionTrend = "rising" if up > down else "falling"
         level = round(speaker.arousal - speaker.valence, 4)
-        return replace(speaker, reference=level, up=0.0, down=0.0, trend=trend, trend_until_ms=call_ms + TREND_LASTS_MS)
+        return speaker._replace(reference=level, up=0.0, down=0.0, trend=trend, trend_until_ms=call_ms + TREND_LASTS_MS)
     trend = speaker.trend if call_ms < speaker.trend_until_ms else "steady"
-    return replace(speaker, up=round(up, 4), down=round(down, 4), trend=trend)
+    return speaker._replace(up=round(up, 4), down=round(down, 4), trend=trend)
 
 
 def _label(speaker: Speaker) -> EmotionLabel:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import heapq
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from processors.inspect import judgement
@@ -75,11 +74,11 @@ def step(
                 memory = info.operator.start(call)
                 if memory is not None:
                     memories[leaf] = memory
-        state = replace(state, memories=memories, parts=judgement.start(book, call))
+        state = state._replace(memories=memories, parts=judgement.start(book, call))
     elif position <= state.position:
         return state, []
     elif _stale(state, record):
-        return replace(state, position=position), []
+        return state._replace(position=position), []
     return _Step(book, state, record, position).run()
 
 
@@ -99,7 +98,7 @@ def dump_state(state: CallState) -> bytes:
 def load_state(data: bytes) -> CallState:
     """The state from bytes; BadRecord when they are none."""
     state, parts = _load(data)
-    return replace(state, parts=judgement.load(parts))
+    return state._replace(parts=judgement.load(parts))
 
 
 def _call(record: CallStarted) -> Call:
@@ -224,9 +223,9 @@ class _Step:
                 call_ms = max(call.call_ms, record.call_ms)
                 self.call = self.call.later(call_ms, self.call.turn, tuple(finals))
             case HoldChanged():
-                self.call = replace(call, held=record.held, call_ms=max(call.call_ms, record.call_ms))
+                self.call = call._replace(held=record.held, call_ms=max(call.call_ms, record.call_ms))
             case AgentJoined():
-                self.call = replace(call, agent_id=record.agent_id, team_id=record.team_id or call.team_id)
+                self.call = call._replace(agent_id=record.agent_id, team_id=record.team_id or call.team_id)
             case MediaGap():
                 self._grow(record.channel, "mixed")
                 self._set_channel(record.channel, gap_ms=record.start_ms)
@@ -238,7 +237,7 @@ class _Step:
 
     def _end(self, record: CallEnded) -> None:
         call_ms = max(self.call.call_ms, record.call_ms)
-        self.call = replace(self.call, ended=True, call_ms=call_ms)
+        self.call = self.call._replace(ended=True, call_ms=call_ms)
         self.deaf = record.coverage is not None and record.coverage.transcribed_ms <= 0
         for channel, kept in enumerate(self.channels):
             if kept.open_no >= 0:  # a partial whose utterance never came proves nothing
@@ -252,13 +251,13 @@ class _Step:
             raise BadRecord(f"channel {channel} of call {self.call.call_id} is not between 0 and {MAX_CHANNELS - 1}")
         while channel >= len(self.call.roles):
             more = role if channel == len(self.call.roles) else "mixed"
-            self.call = replace(
-                self.call, roles=(*self.call.roles, more), final_until_ms=(*self.call.final_until_ms, 0)
+            self.call = self.call._replace(
+                roles=(*self.call.roles, more), final_until_ms=(*self.call.final_until_ms, 0)
             )
             self.channels = (*self.channels, Channel())
 
     def _set_channel(self, channel: int, **changes: Any) -> None:
-        changed = replace(self.channels[channel], **changes)
+        changed = self.channels[channel]._replace(**changes)
         self.channels = (*self.channels[:channel], changed, *self.channels[channel + 1 :])
 
     # Hits
@@ -342,7 +341,7 @@ class _Step:
             self._measured_partial(record, leaf, kept)
         elif kept and self._in_scope(info.rules):
             turn = self.call.turn
-            placed = (hit if hit.turn >= 0 else replace(hit, turn=turn) for hit in kept)
+            placed = (hit if hit.turn >= 0 else hit._replace(turn=turn) for hit in kept)
             self._put(leaf, (*self._hits().get(leaf, ()), *placed))
 
     def _measured_partial(self, record: Partial, leaf: int, hits: list[Hit]) -> None:
@@ -352,8 +351,8 @@ class _Step:
         if not hits and len(kept) == len(before):
             return
         seen = tuple(
-            replace(
-                hit, provisional=True, channel=record.channel, utterance_no=record.utterance_no, turn=self.call.turn
+            hit._replace(
+                provisional=True, channel=record.channel, utterance_no=record.utterance_no, turn=self.call.turn
             )
             for hit in hits
         )
@@ -488,7 +487,7 @@ class _Step:
         known = self._hits().get(leaf, ())
         turns = {(hit.start_ms, hit.end_ms, hit.provisional): hit.turn for hit in known}
         placed = (
-            replace(hit, turn=turns.get((hit.start_ms, hit.end_ms, hit.provisional), hit.turn))
+            hit._replace(turn=turns.get((hit.start_ms, hit.end_ms, hit.provisional), hit.turn))
             for hit in sorted(hits, key=lambda hit: (hit.start_ms, hit.end_ms))
         )
         self._put(leaf, tuple(placed))

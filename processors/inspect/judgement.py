@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from processors.inspect import alerts, call_metrics, emotion, flow, scorecard
 from processors.inspect.logic import Found
@@ -24,16 +23,15 @@ NAMESPACE: Final = uuid.UUID("b1f0a5f2-0c5e-5d3a-9a57-3e8d9f4c7b21")
 Output: TypeAlias = Violation | Scorecard | Alert | FlowProgress
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What the parts remember of one call."""
 
-    emotion: emotion.EmotionState = field(default_factory=emotion.EmotionState)
-    line: call_metrics.Line = field(default_factory=call_metrics.Line)
-    standings: scorecard.Standings = field(default_factory=dict)
-    alerts: alerts.AlertState = field(default_factory=alerts.AlertState)
-    flows: flow.FlowStates = field(default_factory=dict)
-    tells_emotion: bool = True
+    emotion: emotion.EmotionState
+    line: call_metrics.Line
+    standings: scorecard.Standings
+    alerts: alerts.AlertState
+    flows: flow.FlowStates
+    tells_emotion: bool
     """Whether an angry customer is told without a rule that says so."""
     points: tuple[EmotionPoint, ...] = ()
     """Of the record that is just judged; empty between records."""
@@ -45,7 +43,8 @@ def start(book: RuleBook, call: Call) -> Parts:
         leaf.word == "emotion" and any(book.rules[rule].rule.alert is not None for rule in leaf.rules)
         for leaf in book.leaves
     )
-    return Parts(flows=flow.start(book.flows, call), tells_emotion=not by_rule)
+    states = flow.start(book.flows, call)
+    return Parts(emotion.EmotionState(), call_metrics.Line(), {}, alerts.AlertState(), states, not by_rule)
 
 
 def before(parts: Parts, book: RuleBook, call: Call, record: TimelineRecord) -> tuple[Parts, list[EmotionPoint]]:
@@ -54,10 +53,10 @@ def before(parts: Parts, book: RuleBook, call: Call, record: TimelineRecord) -> 
         return parts, []
     line = parts.line if book.verdicts_only else call_metrics.observe(parts.line, record, call)
     if not isinstance(record, Utterance):
-        return (parts if line is parts.line else replace(parts, line=line)), []
+        return (parts if line is parts.line else parts._replace(line=line)), []
     state, point = emotion.observe(parts.emotion, record)
     points = () if point is None else (point,)
-    return replace(parts, line=line, emotion=state, points=points), list(points)
+    return parts._replace(line=line, emotion=state, points=points), list(points)
 
 
 def after(
@@ -74,7 +73,7 @@ def after(
     missed = [each.violation(call, book.name, book.version, _identity(call, each.flow, each.step)) for each in left_out]
     out += missed
     if book.verdicts_only:
-        return (parts if flows is parts.flows else replace(parts, flows=flows)), out
+        return (parts if flows is parts.flows else parts._replace(flows=flows)), out
     out += progress
     everything = [*violations, *missed]
 
@@ -100,7 +99,7 @@ def after(
     out += raised
     if flows is parts.flows and told is parts.alerts and standings is parts.standings and not parts.points:
         return parts, out
-    return replace(parts, flows=flows, alerts=told, standings=standings, points=()), out
+    return parts._replace(flows=flows, alerts=told, standings=standings, points=()), out
 
 
 def _identity(call: Call, process: flow.Flow, step: flow.Step) -> str:

@@ -7,8 +7,8 @@ what is still open tells when to look again (`View.due_ms`, `View.due_turn`). Ho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from processors.inspect.operators.base import Call, Hit
 
@@ -51,8 +51,7 @@ class Node:
     """False: a fact about the call as a whole, whose time says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A condition holds here."""
 
     start_ms: int
@@ -115,7 +114,7 @@ def judge(root: Node, view: View) -> list[Found]:
         return list(certain.values())
     view.steps = 0
     for key, found in _merged(find(root, view)).items():
-        certain.setdefault(key, found if found.provisional else replace(found, provisional=True))
+        certain.setdefault(key, found if found.provisional else found._replace(provisional=True))
     return sorted(certain.values(), key=lambda one: (one.start_ms, one.end_ms))
 
 
@@ -259,7 +258,7 @@ def _joined(first: Found, second: Found) -> Found:
         return second if first.provisional else first
     proved = min(first.proved_ms, second.proved_ms)
     both = _with(first, [second])
-    return replace(both, proved_ms=proved)
+    return both._replace(proved_ms=proved)
 
 
 # Groups
@@ -292,7 +291,7 @@ def _at_least(node: Node, view: View, anchor: Found | None, bound: Bound) -> lis
         return []
     first, *others = sorted(earliest, key=lambda found: (found.provisional, found.start_ms, found.end_ms))[: node.n]
     one = _with(first, others)
-    return [replace(one, once=True)]
+    return [one._replace(once=True)]
 
 
 def _sequence(node: Node, view: View, anchor: Found | None, bound: Bound) -> list[Found]:

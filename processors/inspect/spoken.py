@@ -8,8 +8,8 @@ lies wholly in the tail has been seen already and is dropped. It deliberately kn
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from processors.inspect.operators.base import Find, Hit, Part
 from processors.inspect.sounds import NORMAL
@@ -23,8 +23,7 @@ QUOTE_CHARS = 60
 """Longest quote kept as evidence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """The end of a channel's latest utterance."""
 
     utterance_no: int

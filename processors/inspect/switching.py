@@ -8,8 +8,6 @@ The version of such a state is `NEW~OLD`, from which the same book is made again
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from processors.inspect import judgement
 from processors.inspect.book import RuleBook, compile_book
 from processors.inspect.language import ParsedRules, Rule, mentioned
@@ -74,23 +72,22 @@ def switch(state: CallState, old: RuleBook, new: RuleBook) -> CallState:
     known_ms = max(state.call.final_until_ms, default=0)
     parts = state.parts
     flows = {flow.flow_id: parts.flows[flow.flow_id] for flow in new.flows if flow.flow_id in parts.flows}
-    return replace(
-        state,
+    return state._replace(
         version=f"{new.version}{AND_BEFORE}{state.version}",
         cursor=sum(deadline <= known_ms for deadline, _ in new.deadlines),
         hits=hits,
         agenda={rule_of[rule]: due for rule, due in state.agenda.items() if rule in rule_of},
         emitted=emitted,
         memories=memories,
-        parts=replace(parts, flows=flows),
+        parts=parts._replace(flows=flows),
     )
 
 
 def forget_rules(state: CallState, version: str) -> CallState:
     """The state without anything of its rules, for a book that has none."""
     parts: judgement.Parts = state.parts
-    return replace(
-        state, version=version, cursor=0, hits={}, agenda={}, emitted={}, memories={}, parts=replace(parts, flows={})
+    return state._replace(
+        version=version, cursor=0, hits={}, agenda={}, emitted={}, memories={}, parts=parts._replace(flows={})
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -57,15 +56,15 @@ def follow(call: Call, record: Any) -> Call:
         case Tick():
             for channel in record.channels:
                 finals[channel.channel] = max(finals[channel.channel], channel.final_until_ms)
-            return replace(call, call_ms=max(call.call_ms, record.call_ms), final_until_ms=tuple(finals))
+            return call._replace(call_ms=max(call.call_ms, record.call_ms), final_until_ms=tuple(finals))
         case Utterance():
-            return replace(call, call_ms=max(call.call_ms, record.end_ms))
+            return call._replace(call_ms=max(call.call_ms, record.end_ms))
         case HoldChanged():
-            return replace(call, held=record.held)
+            return call._replace(held=record.held)
         case AgentJoined():
-            return replace(call, agent_id=record.agent_id, team_id=record.team_id)
+            return call._replace(agent_id=record.agent_id, team_id=record.team_id)
         case CallEnded():
-            return replace(call, call_ms=record.call_ms, ended=True)
+            return call._replace(call_ms=record.call_ms, ended=True)
         case EmotionPoint() | _:
             return call
 

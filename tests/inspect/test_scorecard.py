@@ -121,7 +121,7 @@ def test_a_fatal_item_sets_the_score() -> None:
 
 def test_an_item_that_does_not_apply_counts_nothing() -> None:
     assert lines(score(scheme(), hits(rude=1), MOMENT))["vip"] == (0, 0, False)
-    other = replace(MOMENT, call=replace(CALL, attributes={"vip": "0"}))
+    other = replace(MOMENT, call=CALL._replace(attributes={"vip": "0"}))
     assert lines(score(scheme(), hits(rude=1), other))["vip"] == (-1, 1, True)
 
 
@@ -157,10 +157,10 @@ def test_the_first_scheme_whose_scope_covers_the_call() -> None:
 def test_the_scheme_that_says_most_about_a_call_scores_it_wherever_it_is_written() -> None:
     every = scheme("scheme: every\nitems: [{id: i, rules: [rude]}]\n")
     sales, queue = scheme(), scheme(SCHEME.replace("[loan-sales]", "[loan-sales], queue: [vip]"))
-    assert scheme_for([every, sales, queue], replace(CALL, queue="vip")) == queue
-    assert scheme_for([every, queue, sales], replace(CALL, queue="other")) == sales
-    assert scheme_for([sales, every], replace(CALL, scenario="")) == every
-    assert scheme_for([sales], replace(CALL, scenario="")) == sales
+    assert scheme_for([every, sales, queue], CALL._replace(queue="vip")) == queue
+    assert scheme_for([every, queue, sales], CALL._replace(queue="other")) == sales
+    assert scheme_for([sales, every], CALL._replace(scenario="")) == every
+    assert scheme_for([sales], CALL._replace(scenario="")) == sales
 
 
 def violation(name: str, state: str) -> Violation:

@@ -9,9 +9,8 @@ does), reads a clock, or keeps anything outside its memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias
 
 from processors.inspect.reader import Node, Reader
 from processors.records import (
@@ -47,8 +46,7 @@ LINE = -1
 """Channel of something that concerns the line as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A stretch of words behind a hit; char_from and char_to count in the utterance's text."""
 
     channel: int
@@ -60,8 +58,7 @@ class Part:
     quote: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A leaf condition holds here. Times are call time; the hit begins at start_ms and ends at end_ms."""
 
     start_ms: int
@@ -81,8 +78,7 @@ class Hit:
     """The words; empty for measurements."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What is known about the call when a record arrives (the record is already counted in)."""
 
     call_id: str
@@ -98,7 +94,7 @@ class Call:
     language: str
     roles: tuple[str, ...]
     """Role of each channel."""
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = {}
     call_ms: int = 0
     """Latest call time seen in a Tick, an Utterance or CallEnded."""
     final_until_ms: tuple[int, ...] = ()
@@ -180,8 +176,7 @@ class Measuring(Operator):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class Find:
+class Find(NamedTuple):
     """A phrase or pattern found in one text: characters [char_from, char_to) of the joined text (see `speech`)."""
 
     slot: int
