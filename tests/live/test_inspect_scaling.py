@@ -1,4 +1,4 @@
-"""Members of `inspect` come, leave and die in the middle of calls: what is found is what the engine finds undisturbed."""
+"""Members of `inspect` come, leave and die in the middle of calls, which changes nothing about what is found."""
 
 from __future__ import annotations
 
