@@ -10,13 +10,14 @@ stood (same call, same rule, overlapping time), since a changed rule gives its v
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from processors.inspect import engine
-from processors.inspect.operators.base import TimelineRecord
+from processors.inspect import engine, flow, scorecard
+from processors.inspect.operators.base import Call, TimelineRecord
 from processors.inspect.rule_pairs import NEW, Pair
+from processors.inspect.schemes import Scheme, scheme_for
 from processors.inspect.state import CallState
 from processors.inspect.tally import (
     CONFIRMED,
@@ -24,11 +25,12 @@ from processors.inspect.tally import (
     OVERTURNED,
     CallChange,
     Finding,
+    SchemeTally,
     Tally,
     difference,
     overlap,
 )
-from processors.records import AnyRecord, CallEnded, CallStarted, Scorecard, Violation
+from processors.records import AnyRecord, CallEnded, CallStarted, FlowProgress, Scorecard, Violation
 from processors.runtime.errors import BadRecord
 
 MOST_OPEN: Final = 50_000
@@ -71,11 +73,28 @@ class _Open:
     """A call on its way through both sets."""
 
     started: CallStarted
+    facts: Call | None = None
     both: CallState | None = None
     flows: CallState | None = None
     old: dict[str, Violation] = field(default_factory=dict)
     new: dict[str, Violation] = field(default_factory=dict)
     """Of what is not the same in both sets."""
+    steps_old: dict[str, FlowProgress] = field(default_factory=dict)
+    """By flow, the latest."""
+    steps_new: dict[str, FlowProgress] = field(default_factory=dict)
+
+
+class Score(NamedTuple):
+    """The final score of a call in one of the sets."""
+
+    scheme_id: str
+    points: float
+    fatal: bool
+
+    @property
+    def verdict(self) -> tuple[float, bool]:
+        """What the call is worth, by whatever scheme."""
+        return self.points, self.fatal
 
 
 class Backtest:
@@ -111,14 +130,19 @@ class Backtest:
             call = self._open[call_id] = _Open(record)
         try:
             call.both, outputs = engine.step(self._pair.both, call.both, record, self._position)
+            call.facts = call.both.call if call.both is not None else call.facts
             for output in outputs:
                 if isinstance(output, Violation):
                     (call.new if output.rule_name == NEW else call.old)[output.violation_id] = output
+                elif isinstance(output, FlowProgress):
+                    call.steps_old[output.flow_id] = output
             if self._flows_changed:
                 call.flows, outputs = engine.step(self._pair.flows, call.flows, record, self._position)
                 for output in outputs:
                     if isinstance(output, Violation) and "/" in output.rule_id and not self._is_same(output.rule_id):
                         call.new[output.violation_id] = output
+                    elif isinstance(output, FlowProgress):
+                        call.steps_new[output.flow_id] = output
         except BadRecord:
             tally.unreadable += 1
             return
@@ -142,15 +166,33 @@ class Backtest:
         new += [one for one in call.new.values() if one.state == CONFIRMED]
         if ended and self._live.version == pair.old_version and call_id in self._live.judged:
             self._compare_live(call_id, {one.violation_id for one in old})
-        if old or new:
-            self._compare(call.started, old, new)
+        self._compare(call.started, old, new, *self._scores(call, old, new))
         self.tally.verdicts += len(self._live.reviewed.get(call_id, ()))
+
+    def _scores(self, call: _Open, old: list[Violation], new: list[Violation]) -> tuple[Score, Score]:
+        pair, facts = self._pair, call.facts
+        assert facts is not None  # a call is open since its start
+        steps = {name: one for name, one in call.steps_old.items() if self._is_same(name)} | call.steps_new
+        before = _score(scheme_for(pair.old_schemes, facts), old, call.steps_old.values(), facts)
+        return before, _score(scheme_for(pair.new_schemes, facts), new, steps.values(), facts)
 
     def _is_same(self, rule_id: str) -> bool:
         return rule_id in self._pair.same or rule_id.partition("/")[0] in self._pair.same
 
     def _name(self, violation: Violation) -> str:
         return self._pair.names.get(violation.rule_id, violation.rule_name)
+
+    def _score(self, was: Score, now: Score) -> None:
+        tally = self.tally
+        tally.scored_otherwise += was.verdict != now.verdict
+        scheme = tally.schemes.setdefault(was.scheme_id, SchemeTally())
+        scheme.calls_old += 1
+        scheme.score_old += was.points
+        scheme.failed_old += was.fatal
+        scheme = tally.schemes.setdefault(now.scheme_id, SchemeTally())
+        scheme.calls_new += 1
+        scheme.score_new += now.points
+        scheme.failed_new += now.fatal
 
     def _compare_live(self, call_id: str, ids: set[str]) -> None:
         tally = self.tally
@@ -160,7 +202,9 @@ class Backtest:
         elif len(tally.live_differ) < MOST_CHANGES:
             tally.live_differ.append(call_id)
 
-    def _compare(self, started: CallStarted, old: list[Violation], new: list[Violation]) -> None:
+    def _compare(
+        self, started: CallStarted, old: list[Violation], new: list[Violation], was: Score, now: Score
+    ) -> None:
         tally, reviewed = self.tally, list(self._live.reviewed.get(started.call_id, {}).values())
         before = [_finding(one, self._name(one), reviewed) for one in old]
         after = [_finding(one, self._name(one), reviewed) for one in new]
@@ -181,21 +225,28 @@ class Backtest:
             tally.rule(rule_id).gained_calls += 1
         for rule_id in hit_before - hit_after:
             tally.rule(rule_id).lost_calls += 1
-        tally.gained_calls += not before
-        tally.lost_calls += not after
+        tally.gained_calls += bool(after) and not before
+        tally.lost_calls += bool(before) and not after
         points_old, points_new = sum(one.points for one in before), sum(one.points for one in after)
         tally.points_old += points_old
         tally.points_new += points_new
+        self._score(was, now)
         gained, lost = difference(before, after)
-        if gained or lost or points_old != points_new:
+        if gained or lost or points_old != points_new or was.verdict != now.verdict:
             tally.changed_calls += 1
             if len(tally.changes) < MOST_CHANGES:
                 tally.changes.append(
                     CallChange(
                         started.call_id, started.at_ms, started.scenario, started.agent_id, tuple(gained), tuple(lost),
-                        points_old, points_new,
+                        points_old, points_new, was.points, now.points,
                     )
                 )  # fmt: skip
+
+
+def _score(scheme: Scheme | None, violations: Iterable[Violation], steps: Iterable[FlowProgress], facts: Call) -> Score:
+    standings = scorecard.stand({}, list(violations), [award for one in steps for award in flow.awards(one)])
+    _, points, fatal = scorecard.total(scheme, standings.values(), facts)
+    return Score("" if scheme is None else scheme.scheme_id, points, fatal)
 
 
 def _finding(violation: Violation, name: str, reviewed: list[tuple[str, int, int, str]]) -> Finding:

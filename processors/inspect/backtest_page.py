@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
-from processors.inspect.backtest_report import clock, rule_rows
+from processors.inspect.backtest_report import clock, rule_rows, scheme_rows
 
 SHOWN: Final = 200
 """Hits of one rule on the page; the JSON has all that were kept."""
@@ -39,6 +39,7 @@ _VERDICTS: Final = {"confirmed": "成立 confirmed", "overturned": "推翻 overt
 _RULES: Final = (
     "规则 rule", "旧 old", "新 new", "新命中 newly hit", "不再命中 no longer", "规则分 points", "准确率 precision",
 )  # fmt: skip
+_SCORES: Final = ("质检方案 scheme", "通话 calls", "平均得分 mean score", "一票否决 failed calls")
 _HITS: Final = ("", "原话 quote", "时间 time", "通话 call", "规则分 points", "复核 review")
 
 
@@ -47,7 +48,7 @@ def page(made: Mapping[str, Any]) -> str:
     return (
         "<!doctype html><html lang=zh><head><meta charset=utf-8><title>规则回测 Backtest</title>"
         f"<meta name=viewport content='width=device-width'><style>{_STYLE}</style></head><body>"
-        f"<h1>规则回测 Backtest</h1>{_head(made)}{_rules(made)}{_changes(made)}</body></html>\n"
+        f"<h1>规则回测 Backtest</h1>{_head(made)}{_rules(made)}{_schemes(made)}{_changes(made)}</body></html>\n"
     )
 
 
@@ -60,6 +61,7 @@ def _head(made: Mapping[str, Any]) -> str:
         (made["calls_no_longer_hit"], "原有命中、现无 no longer hit"),
         (_moved(*violations), "违规 violations"),
         (_moved(made["points"]["old"], made["points"]["new"]), "规则分合计 points of all rules"),
+        (made["calls_scored_otherwise"], "得分不同 scored otherwise"),
     ]
     big = "".join(f"<div><b>{_e(str(value))}</b>{_e(name)}</div>" for value, name in figures)
     return (
@@ -98,6 +100,15 @@ def _rules(made: Mapping[str, Any]) -> str:
     return f"<h2>规则 Rules</h2>{shown}"
 
 
+def _schemes(made: Mapping[str, Any]) -> str:
+    rows = scheme_rows(made)
+    cells = [
+        [_e(row[0]) or "<span class=dim>无方案，规则分之和 none, sum of points</span>", *map(_e, row[1:])]
+        for row in rows
+    ]
+    return f"<h2>得分 Scores</h2>{_table(_SCORES, cells, numbers=range(1, 4))}" if rows else ""
+
+
 def _rule_cells(row: Sequence[str]) -> list[str]:
     return [_named(row[0], row[1]), *map(_e, row[2:])]
 
@@ -114,7 +125,7 @@ def _changes(made: Mapping[str, Any]) -> str:
                 by_rule.setdefault(found["rule_id"], []).append((sign, found, call))
     parts = [_hits(rule_id, hits) for rule_id, hits in sorted(by_rule.items(), key=lambda item: -len(item[1]))]
     only_points = [
-        f"{call['call_id']} ({call['points_old']:g} → {call['points_new']:g})"
+        f"{call['call_id']} ({_moved_points(call)})"
         for call in made["changes"] if not call["gained"] and not call["lost"]
     ]  # fmt: skip
     parts.append(_folded("通只有分数变化 calls in which only points change", only_points))
@@ -174,6 +185,13 @@ def _table(
         for row in rows
     )
     return f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
+
+
+def _moved_points(call: Mapping[str, Any]) -> str:
+    """Points and score, whichever of them moved."""
+    points, score = (call["points_old"], call["points_new"]), (call["score_old"], call["score_new"])
+    told = [_moved(*points)] if points[0] != points[1] else []
+    return "; ".join([*told, f"得分 score {_moved(*score)}"] if score != points else told)
 
 
 def _moved(old: float, new: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from processors.inspect.tally import RuleTally, Tally
+from processors.inspect.tally import RuleTally, SchemeTally, Tally
 
 
 def report(tally: Tally, old: str, new: str, since: str, against: str) -> dict[str, Any]:
@@ -27,6 +27,8 @@ def report(tally: Tally, old: str, new: str, since: str, against: str) -> dict[s
         "calls_newly_hit": tally.gained_calls,
         "calls_no_longer_hit": tally.lost_calls,
         "points": {"old": tally.points_old, "new": tally.points_new},
+        "calls_scored_otherwise": tally.scored_otherwise,
+        "schemes": [_scheme(scheme_id, one) for scheme_id, one in sorted(tally.schemes.items())],
         "verdicts": tally.verdicts,
         "live": {"calls": tally.live_calls, "equal": tally.live_equal, "differ": list(tally.live_differ)},
         "rules": [_rule(one) for one in rules],
@@ -60,6 +62,19 @@ def _rule(one: RuleTally) -> dict[str, Any]:
     }
 
 
+def _scheme(scheme_id: str, one: SchemeTally) -> dict[str, Any]:
+    return {
+        "scheme": scheme_id,
+        "calls": {"old": one.calls_old, "new": one.calls_new},
+        "mean_score": {"old": _mean(one.score_old, one.calls_old), "new": _mean(one.score_new, one.calls_new)},
+        "failed_calls": {"old": one.failed_old, "new": one.failed_new},
+    }
+
+
+def _mean(total: float, count: int) -> float | None:
+    return round(total / count, 2) if count else None
+
+
 def precision(confirmed: int, overturned: int) -> float | None:
     """Share of the reviewed violations that were confirmed; None when none was reviewed."""
     reviewed = confirmed + overturned
@@ -82,6 +97,23 @@ def rule_rows(made: Mapping[str, Any], changed_only: bool = False) -> list[tuple
             )
         )  # fmt: skip
     return rows
+
+
+def scheme_rows(made: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """(scheme, calls, mean score, failed calls) as text, for a table; '' is the sum of points without a scheme."""
+    return [
+        (
+            one["scheme"],
+            _moved(str(one["calls"]["old"]), str(one["calls"]["new"])),
+            _moved(*(_number(one["mean_score"][side]) for side in ("old", "new"))),
+            _moved(str(one["failed_calls"]["old"]), str(one["failed_calls"]["new"])),
+        )
+        for one in made["schemes"]
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
 
 
 def _signed(sign: str, calls: int) -> str:

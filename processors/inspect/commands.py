@@ -410,7 +410,7 @@ def _print_backtest(made: Mapping[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from processors.inspect.backtest_report import findings, rule_rows
+    from processors.inspect.backtest_report import findings, rule_rows, scheme_rows
 
     console = Console(highlight=False)
     rules = Table("rule", "name", title=f"{made['old_version']} ({made['against']}) → {made['new_version']}")
@@ -421,6 +421,13 @@ def _print_backtest(made: Mapping[str, Any]) -> None:
         rules.add_row(*map(escape, row))
     if rows:
         console.print(rules)
+    if made["calls_scored_otherwise"]:
+        scores = Table("scheme", title=f"{_count(made['calls_scored_otherwise'], 'call')} scored otherwise")
+        for column in ("calls", "mean score", "failed calls"):
+            scores.add_column(column, justify="right")
+        for row in scheme_rows(made):
+            scores.add_row(escape(row[0]) or "(none: sum of points)", *map(escape, row[1:]))
+        console.print(scores)
     changes = findings(made)
     table = Table("", "call", "time", "rule", "quote")
     for change in changes[:SHOWN]:

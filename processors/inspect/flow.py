@@ -283,7 +283,7 @@ def observe(
     new: dict[str, FlowState] = {}
     missed: list[Missed] = []
     progress: list[FlowProgress] = []
-    awards: list[Standing] = []
+    given: list[Standing] = []
     for flow in flows:
         state = states.get(flow.flow_id)
         if state is None:
@@ -297,12 +297,16 @@ def observe(
         for step_id, span in walked.spans.items():
             if step_id not in state.missed:
                 missed.append(Missed(flow, flow.step(step_id), *span))
-        awards += [_award(flow, flow.step(name), call) for name in walked.awards if _given(flow.step(name))]
+        given += [
+            _award(call.call_id, flow.flow_id, flow.name, step.step_id, step.name, _given(step))
+            for step in map(flow.step, walked.awards)
+            if _given(step)
+        ]
         if shown != state.shown:
             progress.append(_progress(flow, walked, shown, call))
         reported = tuple(dict.fromkeys((*state.missed, *walked.spans)))
         new[flow.flow_id] = FlowState(marks, shown, reported, walked.look_ms)
-    return ({**states, **new} if new else states), missed, progress, awards
+    return ({**states, **new} if new else states), missed, progress, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +347,15 @@ class Missed:
         )
 
 
+def awards(progress: FlowProgress) -> list[Standing]:
+    """The points that the steps have given which are done."""
+    return [
+        _award(progress.call_id, progress.flow_id, progress.name, step.step_id, step.name, step.points)
+        for step in progress.steps
+        if step.state == "done" and step.points > 0
+    ]
+
+
 def alert_of(flows: Sequence[Flow], rule_id: str) -> Any:
     """The alert strategy of a flow's missed steps, None without."""
     flow_id = rule_id.partition("/")[0]
@@ -379,9 +392,9 @@ def _from_ms(hit: Found, known: Mapping[int, int], record: object) -> int:
     return known.get(hit.start_ms, hit.start_ms)
 
 
-def _award(flow: Flow, step: Step, call: Call) -> Standing:
-    name = f"{flow.flow_id}/{step.step_id}"
-    return Standing(f"{call.call_id}/{name}", name, _given(step), name=f"{flow.name}：{step.name}", award=True)
+def _award(call_id: str, flow_id: str, flow_name: str, step_id: str, step_name: str, points: float) -> Standing:
+    rule_id = f"{flow_id}/{step_id}"
+    return Standing(f"{call_id}/{rule_id}", rule_id, points, name=f"{flow_name}：{step_name}", award=True)
 
 
 def _progress(flow: Flow, walked: Walk, shown: tuple[FlowStep, ...], call: Call) -> FlowProgress:

@@ -71,10 +71,9 @@ def after(
     out: list[Output] = []
     flows, left_out, progress, awards = flow.observe(parts.flows, book.flows, call, record, found)
     missed = [each.violation(call, book.name, book.version, _identity(call, each.flow, each.step)) for each in left_out]
-    out += missed
+    out += [*missed, *progress]
     if book.verdicts_only:
         return (parts if flows is parts.flows else parts._replace(flows=flows)), out
-    out += progress
     everything = [*violations, *missed]
 
     def strategy(rule_id: str) -> alerts.Strategy | None:

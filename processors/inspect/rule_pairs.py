@@ -9,6 +9,7 @@ from typing import Final
 from processors.inspect.book import RuleBook, compile_book
 from processors.inspect.language import ParsedRules, Rule, mentioned
 from processors.inspect.operators.base import Encoder
+from processors.inspect.schemes import Scheme
 from processors.inspect.tree import Condition, Group, RuleHit
 
 NEW: Final = "\0new"
@@ -25,6 +26,8 @@ class Pair:
     """Flows of the new set that are not the same in the old one, and the rules that they speak of."""
     same: frozenset[str]
     """Rules and flows that are the same in both."""
+    old_schemes: tuple[Scheme, ...]
+    new_schemes: tuple[Scheme, ...]
     names: Mapping[str, str]
     """Names of the rules and flows of both sets; the new one where it was changed."""
     old_version: str
@@ -59,6 +62,8 @@ def split(old: ParsedRules, new: ParsedRules, name: str, encoder: Encoder | None
         _joined(old, [rule for rule in new.rules if rule.rule_id not in same], name, encoder),
         flow_book,
         frozenset(same | same_flows),
+        tuple(old.schemes),
+        tuple(new.schemes),
         names,
         old.version,
         new.version,

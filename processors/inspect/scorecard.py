@@ -42,17 +42,12 @@ class Moment:
 
 def score(scheme: Scheme | None, standing: Iterable[Standing], moment: Moment) -> Scorecard:
     """The card of a call at `moment`."""
-    violations = list(standing)
-    if scheme is None:
-        items = _by_rule(violations)
-        points, fatal = sum(item.points for item in items), any(item.fatal and item.hits for item in items)
-    else:
-        items, points, fatal = _by_scheme(scheme, violations, moment.call)
+    items, points, fatal = total(scheme, standing, moment.call)
     return Scorecard(
         call_id=moment.call.call_id,
         state=moment.state,
         scheme="" if scheme is None else scheme.scheme_id,
-        points=round(points, 2),
+        points=points,
         fatal=fatal,
         items=tuple(items),
         ruleset=moment.ruleset,
@@ -65,6 +60,17 @@ def score(scheme: Scheme | None, standing: Iterable[Standing], moment: Moment) -
         call_ms=moment.call.call_ms,
         at_ms=moment.call.at_ms + moment.call.call_ms,
     )
+
+
+def total(scheme: Scheme | None, standing: Iterable[Standing], call: Call) -> tuple[list[ScoreItem], float, bool]:
+    """The lines of a card, its points, and whether the call failed."""
+    violations = list(standing)
+    if scheme is None:
+        items = _by_rule(violations)
+        points, fatal = sum(item.points for item in items), any(item.fatal and item.hits for item in items)
+    else:
+        items, points, fatal = _by_scheme(scheme, violations, call)
+    return items, round(points, 2), fatal
 
 
 def _by_rule(violations: list[Standing]) -> list[ScoreItem]:

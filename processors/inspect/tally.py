@@ -41,7 +41,25 @@ class CallChange:
     gained: tuple[Finding, ...]
     lost: tuple[Finding, ...]
     points_old: float
+    """Of its violations."""
     points_new: float
+    score_old: float
+    """Of its scorecard."""
+    score_new: float
+
+
+@dataclass(slots=True)
+class SchemeTally:
+    """The calls that a scoring scheme scores in both sets; without a scheme a score is the sum of points."""
+
+    calls_old: int = 0
+    calls_new: int = 0
+    score_old: float = 0.0
+    """Sum over the calls."""
+    score_new: float = 0.0
+    failed_old: int = 0
+    """Calls with a fatal hit."""
+    failed_new: int = 0
 
 
 @dataclass(slots=True)
@@ -85,6 +103,8 @@ class Tally:
     lost_calls: int = 0
     points_old: float = 0.0
     points_new: float = 0.0
+    scored_otherwise: int = 0
+    """Calls whose score is another one, or that fail in one set only."""
     verdicts: int = 0
     """Reviews of violations in these calls."""
     live_calls: int = 0
@@ -93,6 +113,8 @@ class Tally:
     """Those in which the confirmed violations are the same, ids included."""
     live_differ: list[str] = field(default_factory=list)
     """The first calls in which they are not."""
+    schemes: dict[str, SchemeTally] = field(default_factory=dict)
+    """By id; '' for calls without a scheme."""
     rules: dict[str, RuleTally] = field(default_factory=dict)
     changes: list[CallChange] = field(default_factory=list)
 
@@ -109,6 +131,8 @@ class Tally:
         self.changes = sorted([*self.changes, *other.changes], key=lambda one: (one.at_ms, one.call_id))[:MOST_CHANGES]
         for rule_id, counts in other.rules.items():
             _sum(self.rule(rule_id, counts.name), counts, _RULE_COUNTS)
+        for scheme_id, scores in other.schemes.items():
+            _sum(self.schemes.setdefault(scheme_id, SchemeTally()), scores, _SCHEME_COUNTS)
 
 
 def _sum(into: object, other: object, names: Iterable[str]) -> None:
@@ -118,8 +142,9 @@ def _sum(into: object, other: object, names: Iterable[str]) -> None:
 
 _COUNTS: Final = (
     "calls", "unfinished", "headless", "repeated", "records", "unreadable", "changed_calls", "gained_calls",
-    "lost_calls", "points_old", "points_new", "verdicts", "live_calls", "live_equal",
+    "lost_calls", "points_old", "points_new", "scored_otherwise", "verdicts", "live_calls", "live_equal",
 )  # fmt: skip
+_SCHEME_COUNTS: Final = ("calls_old", "calls_new", "score_old", "score_new", "failed_old", "failed_new")
 _RULE_COUNTS: Final = (
     "old", "new", "gained_calls", "lost_calls", "points_old", "points_new", "confirmed_old", "overturned_old",
     "confirmed_new", "overturned_new",

@@ -11,15 +11,16 @@ from processors.inspect import backtest as module
 from processors.inspect import backtest_page
 from processors.inspect.backtest import Backtest, LiveVerdicts
 from processors.inspect.backtest_page import page
-from processors.inspect.backtest_report import precision, report, rule_rows
+from processors.inspect.backtest_report import precision, report, rule_rows, scheme_rows
 from processors.inspect.book import compile_book
 from processors.inspect.language import parse
 from processors.inspect.operators.base import TimelineRecord
 from processors.inspect.reviews import read_reviews
 from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.inspect.rule_pairs import split
-from processors.inspect.tally import Finding, Tally, difference
+from processors.inspect.tally import Finding, SchemeTally, Tally, difference
 from processors.inspect.trial import replay, standing
+from processors.records import Scorecard
 from processors.runtime.errors import UserError
 from tests.inspect.rules import call
 
@@ -83,6 +84,50 @@ def test_other_points_of_the_same_hit_are_a_change_of_the_call_and_no_new_hit() 
         ("a", (), (), -5, -8), ("d", (), (), -5, -8),
     ]  # fmt: skip
     assert (found.points_old, found.points_new, found.rules["promise"].gained_calls) == (-10, -16, 0)
+
+
+SCHEME = (
+    "scheme: sales\nstart: 100\ndimensions:\n  - {{id: d, items: [{{id: i, rules: [promise], points: {points}}}]}}\n"
+)
+
+
+def test_another_scheme_changes_scores_and_no_hit() -> None:
+    rules = promise("保证下款") + "---\n"
+    found = tally(rules + SCHEME.format(points=-10), rules + SCHEME.format(points=-30))
+    assert [(one.call_id, one.gained, one.lost, one.score_old, one.score_new) for one in found.changes] == [
+        ("a", (), (), 90, 70), ("d", (), (), 90, 70),
+    ]  # fmt: skip
+    assert (found.scored_otherwise, found.points_old, found.points_new) == (2, -10, -10)
+    made = report(found, "1", "2", "", "x")
+    assert scheme_rows(made) == [("sales", "4", "95 → 85", "0")]
+    assert "a (得分 score 90 → 70)" in page(made)
+
+
+def test_scores_are_those_of_the_scorecard_points_given_by_flows_included() -> None:
+    shipped = read_rule_files(shipped_folder())
+    says = ["agent 2 您好", "agent 9 您的欠款是五千元", "customer 14 我没钱", "agent 17 不还我就打到你单位", "end 90"]
+    flow = "flow: opening\nsteps:\n  - {id: greet, when: {said: [您好]}, points: 4}\n"
+    for scenario in ("collection", "service", "loan-sales", ""):
+        records = named("x", says, scenario=scenario)
+        for files in (shipped, {"flow.yaml": flow.encode()}):
+            book = compile_book(parse(files), "default")
+            card = [one for one in replay(book, records) if isinstance(one, Scorecard)][-1]
+            test = Backtest(split(parse(files), parse(files), "default"))
+            for record in records:
+                test.apply(record)
+            (scores,) = test.finish().schemes.items()
+            assert scores == (
+                card.scheme, SchemeTally(1, 1, card.points, card.points, int(card.fatal), int(card.fatal)),
+            )  # fmt: skip
+
+
+def test_a_call_that_another_scheme_takes_is_counted_under_both() -> None:
+    rules = promise("保证下款") + "---\n"
+    found = tally(rules, rules + SCHEME.format(points=-10))
+    assert scheme_rows(report(found, "1", "2", "", "x")) == [
+        ("", "4 → 0", "-2.5 → –", "0"), ("sales", "0 → 4", "– → 95", "0"),
+    ]  # fmt: skip
+    assert found.scored_otherwise == 4
 
 
 def test_a_rule_that_comes_or_goes_is_counted_on_one_side() -> None:
