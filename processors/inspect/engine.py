@@ -11,14 +11,13 @@ README.md; leaves are in `operators`, logic and windows in `logic`, everything a
 from __future__ import annotations
 
 import heapq
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from processors.inspect import judgement
+from processors.inspect import judgement, violations
 from processors.inspect.book import CompiledRule, RuleBook
-from processors.inspect.logic import Found, View, judge, trigger_key
-from processors.inspect.operators.base import LINE, Call, Hit, Json, Measuring, Observed, Text, TimelineRecord
+from processors.inspect.logic import Found, View, judge
+from processors.inspect.operators.base import Call, Hit, Json, Measuring, Observed, Text, TimelineRecord
 from processors.inspect.spoken import Spoken, tail_of
 from processors.inspect.state import CallState, Channel, Emitted
 from processors.inspect.state import dump_state as _dump
@@ -29,29 +28,22 @@ from processors.records import (
     CallEnded,
     CallStarted,
     EmotionPoint,
-    Evidence,
     FlowProgress,
     HoldChanged,
     MediaGap,
     Partial,
-    Role,
     Scorecard,
     SpeakerCheck,
     Tick,
     Utterance,
     Violation,
-    ViolationState,
 )
 from processors.runtime.errors import BadRecord
 
-NAMESPACE: Final = uuid.UUID("0b3ff2d8-5f0c-5a39-8f5e-5f1c1e2d9f10")
 MAX_HITS: Final = 64
 """Most hits of one leaf in one call; beyond it the oldest but KEPT_FIRST are forgotten."""
 KEPT_FIRST: Final = 16
-MAX_VIOLATIONS: Final = 100
-"""Most violations of one rule in one call."""
 MAX_CHANNELS: Final = 16
-MAX_EVIDENCE: Final = 16
 
 Output: TypeAlias = Violation | EmotionPoint | Scorecard | Alert | FlowProgress
 
@@ -170,10 +162,10 @@ class _Step:
         for point in points:
             self._measure(point)
         self._due()
-        violations = self._judge()
-        parts, outputs = judgement.after(parts, book, self.call, record, violations, self.found)
+        judged = self._judge()
+        parts, outputs = judgement.after(parts, book, self.call, record, judged, self.found)
         ended = isinstance(record, CallEnded)
-        return (None if ended else self._state(parts)), [*points, *violations, *outputs]
+        return (None if ended else self._state(parts)), [*points, *judged, *outputs]
 
     def _state(self, parts: Any) -> CallState:
         old = self.state
@@ -438,41 +430,19 @@ class _Step:
             self.agenda[index] = due
 
     def _emit(self, compiled: CompiledRule, founds: list[Found], out: list[Violation]) -> bool:
-        """Compare what holds now with what was put out; True when something changed."""
+        """Put out what has changed about a rule; True when something has."""
         emitted = self.state.emitted if self.emitted is None else self.emitted
         known = emitted.get(compiled.index, {})
-        keys = dict(known)
-        room = MAX_VIOLATIONS - sum(one.state == "confirmed" for one in keys.values())
-        held = set()
-        for found in founds:
-            key = trigger_key(found)
-            before = keys.get(key)
-            state: ViolationState = "provisional" if found.provisional else "confirmed"
-            if state == "confirmed" and room <= 0:
-                continue
-            held.add(key)
-            if before is not None and before.state in (state, "confirmed"):
-                continue
-            if state == "confirmed":
-                room -= 1
-            elif before is None and len(keys) >= MAX_VIOLATIONS:
-                continue
-            trigger = before.trigger if before is not None else self._trigger(found)
-            keys[key] = Emitted(state, found.start_ms, found.end_ms, trigger)
-            if not compiled.hidden:
-                out.append(self._violation(compiled, keys[key], found))
-        for key, before in known.items():
-            if before.state == "provisional" and key not in held:
-                keys[key] = Emitted("retracted", before.start_ms, before.end_ms, before.trigger)
-                if not compiled.hidden:
-                    out.append(self._violation(compiled, keys[key], None))
-        if keys == known:
+        now, changes = violations.compare(known, founds, self.call.call_id)
+        if now == known:
             return False
         if compiled.hidden:
             self.found[compiled.rule.rule_id] = founds
+        else:
+            out += [violations.violation(self.book, compiled, self.call, self.record, *change) for change in changes]
         if self.emitted is None:
             self.emitted = dict(self.state.emitted)
-        self.emitted[compiled.index] = keys
+        self.emitted[compiled.index] = now
         return True
 
     def _pass_on(self, compiled: CompiledRule) -> None:
@@ -491,109 +461,3 @@ class _Step:
             for hit in sorted(hits, key=lambda hit: (hit.start_ms, hit.end_ms))
         )
         self._put(leaf, tuple(placed))
-
-    def _trigger(self, found: Found) -> str:
-        if found.once:  # whichever of its hits came first, there is no other
-            return trigger_key(found)
-        hit = found.trigger
-        if hit is None:
-            return str(found.start_ms)
-        if hit.utterance_no >= 0:
-            return f"{self.call.call_id}/{hit.channel}/{hit.utterance_no}"
-        return str(hit.start_ms)
-
-    def _violation(self, compiled: CompiledRule, emitted: Emitted, found: Found | None) -> Violation:
-        return make_violation(self.book, compiled, self.call, self.record, emitted, found)
-
-
-def make_violation(
-    book: RuleBook,
-    compiled: CompiledRule,
-    call: Call,
-    record: TimelineRecord,
-    emitted: Emitted,
-    found: Found | None,
-) -> Violation:
-    """The record of a violation; `found` is None when it is retracted."""
-    rule = compiled.rule
-    role: Role = _role(rule.scope.role)
-    if found is not None and found.trigger is not None and found.trigger.role:
-        role = _role(found.trigger.role)
-    proved_ms = emitted.end_ms if found is None else found.proved_ms
-    state: ViolationState = "retracted"
-    if found is not None:
-        state = "provisional" if found.provisional else "confirmed"
-    return Violation(
-        violation_id=violation_id(call.call_id, rule.rule_id, rule.version, emitted.trigger),
-        call_id=call.call_id,
-        rule_id=rule.rule_id,
-        rule_name=rule.name,
-        rule_version=rule.version,
-        ruleset=book.name,
-        ruleset_version=book.version,
-        state=state,
-        severity=rule.severity,
-        points=float(rule.points),
-        fatal=rule.fatal,
-        role=role,
-        agent_id=call.agent_id,
-        team_id=call.team_id,
-        scenario=call.scenario,
-        start_ms=emitted.start_ms,
-        end_ms=emitted.end_ms,
-        call_ms=_now_ms(record, call),
-        evidence=() if found is None else evidence(call.call_id, found),
-        explanation=rule.explain or rule.name,
-        audio_at_ms=call.at_ms + proved_ms,
-        detected_at_ms=0,
-    )
-
-
-def violation_id(call_id: str, rule_id: str, rule_version: str, trigger: str, occurrence: int = 0) -> str:
-    """The identity of a violation: computed from its place, so that a repeat overwrites itself."""
-    return str(uuid.uuid5(NAMESPACE, f"{call_id}/{rule_id}/{rule_version}/{trigger}/{occurrence}"))
-
-
-def evidence(call_id: str, found: Found) -> tuple[Evidence, ...]:
-    """The proof of a hit, in the order of time."""
-    proof: list[Evidence] = []
-    for operator, hit in found.hits:
-        if not hit.parts:
-            utterance_id = f"{call_id}/{hit.channel}/{hit.utterance_no}" if hit.utterance_no >= 0 else ""
-            proof.append(
-                Evidence(
-                    start_ms=hit.start_ms,
-                    end_ms=hit.end_ms,
-                    operator=operator,
-                    utterance_id=utterance_id,
-                    channel=hit.channel if hit.channel >= 0 else LINE,
-                    value=hit.value,
-                )
-            )
-        for part in hit.parts:
-            proof.append(
-                Evidence(
-                    start_ms=part.start_ms,
-                    end_ms=part.end_ms,
-                    operator=operator,
-                    utterance_id=f"{call_id}/{part.channel}/{part.utterance_no}",
-                    channel=part.channel,
-                    quote=part.quote,
-                    char_from=part.char_from,
-                    char_to=part.char_to,
-                    value=hit.value,
-                )
-            )
-    proof.sort(key=lambda one: (one.start_ms, one.end_ms))
-    return tuple(proof[:MAX_EVIDENCE])
-
-
-def _role(name: str) -> Role:
-    return "agent" if name == "agent" else "customer" if name == "customer" else "mixed"
-
-
-def _now_ms(record: TimelineRecord, call: Call) -> int:
-    """Call time at which the record was known."""
-    if isinstance(record, Utterance | Partial):
-        return record.end_ms
-    return call.call_ms

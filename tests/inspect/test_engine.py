@@ -16,6 +16,7 @@ from processors.inspect.language import parse
 from processors.inspect.operators.base import TimelineRecord
 from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.inspect.state import CallState
+from processors.inspect.violations import violation_id
 from processors.records import (
     Acoustics,
     CallEnded,
@@ -334,9 +335,9 @@ def test_the_time_of_day_changes_no_verdict(records: list[TimelineRecord], later
 
 def test_the_same_words_give_the_same_ids_everywhere() -> None:
     """Ids are computed from call, rule, version and place."""
-    wanted = engine.violation_id("c", "r", "v", "c/0/3")
-    assert wanted == engine.violation_id("c", "r", "v", "c/0/3")
-    assert len({wanted, engine.violation_id("c", "r", "w", "c/0/3"), engine.violation_id("c", "r", "v", "c/0/4")}) == 3
+    wanted = violation_id("c", "r", "v", "c/0/3")
+    assert wanted == violation_id("c", "r", "v", "c/0/3")
+    assert len({wanted, violation_id("c", "r", "w", "c/0/3"), violation_id("c", "r", "v", "c/0/4")}) == 3
 
 
 def test_a_channel_out_of_bounds_is_a_bad_record() -> None:
