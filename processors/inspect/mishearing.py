@@ -41,6 +41,9 @@ ADDED: Final = 1.9
 LEAST_LOSS: Final = 0.3
 UNUSUAL: Final = 5.0
 """Two syllables that follow each other so seldom in the counted talk may as well never do."""
+SURE: Final = 0.75
+"""A character that was heard with this confidence is not another one of the same sound in a phrase of two: too many
+pairs of syllables sound like a usual word somewhere (我是 in 浪费我时间)."""
 UNKNOWN_CONFIDENCE: Final = 0.9
 """Of characters whose confidence is not known, as in partials."""
 
@@ -197,6 +200,15 @@ class Heard:
         signs = "" if self._alternatives is None else self._alternatives[place]
         return sounding_otherwise(self.text[place], signs) if signs else ()
 
+    def may_be(self, place: int, character: str) -> bool:
+        """Whether this character of the same sound may have been meant: it is an alternative, or the one that was heard
+        is not sure. True where nothing is known of alternatives."""
+        if self._alternatives is None or not any(self._alternatives):
+            return True
+        if self.text[place] == character or character in self._alternatives[place]:
+            return True
+        return self._confidences is not None and self._confidences[place] < SURE
+
     def doubt(self, place: int) -> float:
         """Logarithm of the odds that a character was heard rightly."""
         confidence = UNKNOWN_CONFIDENCE if self._confidences is None else self._confidences[place]
@@ -251,8 +263,11 @@ class Likeness:
             lost += max(LEAST_LOSS, unlike + heard.doubt(place))
             if lost > self._most:  # even if all the rest agrees
                 return None
-        if lost and len(self._syllables) == 2:
-            lost += self._another_word(heard, begin)
+        if len(self._syllables) == 2:
+            if lost:
+                lost += self._another_word(heard, begin)
+            elif not all(heard.may_be(begin + place, one) for place, (one, _, _) in enumerate(self._syllables)):
+                return None
         return lost if lost <= _bearable(agreed) else None
 
     def _another_word(self, heard: Heard, begin: int) -> float:

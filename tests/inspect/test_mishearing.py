@@ -51,6 +51,23 @@ def test_of_two_syllables_the_more_usual_word_is_taken(phrase: str, text: str, f
     assert finds(phrase, heard(text, 0.5, {0: phrase[0]})) == found
 
 
+@pytest.mark.parametrize(
+    ("confidence", "alternatives", "found"),
+    [
+        (0.97, {4: "见"}, []),
+        (0.97, {2: "是", 4: "见"}, ["我时"]),
+        (0.6, {4: "见"}, ["我时"]),
+        (0.97, {}, ["我时"]),
+    ],
+)
+def test_two_syllables_that_only_sound_the_same_have_to_be_in_doubt(
+    confidence: float, alternatives: dict[int, str], found: list[str]
+) -> None:
+    """Of a model that tells its doubts; a longer phrase is taken by its sound alone."""
+    assert finds("我是", heard("费我时间了", confidence, alternatives)) == found
+    assert finds("费我是", heard("费我时间了", confidence, alternatives)) == ["费我时"]
+
+
 def test_by_character_only_nothing_is_forgiven() -> None:
     assert finds("百分之百通过", heard("北分之百通过", 0.3), None) == []
 
