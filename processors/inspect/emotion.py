@@ -28,6 +28,8 @@ DRIFT: Final = 0.03
 """Share of a deviation, cut at one scale, by which the baseline follows."""
 Z_MAX: Final = 4.0
 """Deviations beyond this say nothing more."""
+MOST_SEMITONES: Final = 10.0
+"""Nobody's median pitch is further from his normal one: a harmonic was taken for it, and it says nothing."""
 SMOOTHING: Final = 0.55
 """Weight of a new utterance of full length in the smoothed values."""
 FULL_LENGTH_MS: Final = 1200
@@ -189,12 +191,12 @@ def _prosody(speaker: Speaker, utterance: Utterance) -> tuple[float, list[Driver
     total = weights = 0.0
     drivers: list[Driver] = []
     for measure, baseline, value in zip(MEASURES, speaker.baselines, _values(utterance), strict=True):
-        if value is None:
+        normal = baseline.normal()
+        if value is None or (measure is PITCH and normal is not None and abs(value - normal) > MOST_SEMITONES):
             continue
         z = baseline.deviation(value, measure.scale_floor)
         total += measure.weight * z
         weights += measure.weight
-        normal = baseline.normal()
         drivers.append(
             Driver(
                 name=measure.name,

@@ -1,7 +1,9 @@
 """Measurements of one utterance: level, pitch, rate, overlap. Pure numpy; cheap enough for every utterance.
 
 Pitch is found by autocorrelation of frames of 40 ms, all frames of an utterance in one transform, at 4 kHz: a voice's
-fundamental lies far below that. Frames in which nothing repeats are unvoiced. Does not say what a measurement means.
+fundamental lies far below that. A telephone line takes the fundamental of a low voice away, and then a harmonic repeats
+nearly as well; the rectified signal has it again, so both are asked. Frames in which nothing repeats are unvoiced. Does
+not say what a measurement means.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ SIZE = 512
 """Of the transform: a frame and its longest lag fit without wrapping around."""
 VOICED = 0.55
 """Least normalised autocorrelation of a voiced frame."""
+AS_GOOD = 0.95
+"""Share of the best autocorrelation at which a shorter lag is taken: a multiple of the period repeats as well."""
 LOUD_SHARE = 0.05
 """A frame with less than this share of the mean energy is a pause."""
 LEAST_FRAMES = 5
@@ -59,25 +63,19 @@ def rate(tokens: Sequence[Token]) -> float:
 def voiced_pitch(audio: Audio) -> NDArray[np.float64]:
     """Pitch in Hz of each voiced frame."""
     whole = len(audio) - len(audio) % THINNING
-    thin = audio[:whole].reshape(-1, THINNING).mean(1)
-    if len(thin) < FRAME:
+    if whole < FRAME * THINNING:
         return np.zeros(0)
-    frames = np.lib.stride_tricks.sliding_window_view(thin, FRAME)[::STEP]
-    frames = frames - frames.mean(1, keepdims=True)
+    frames = _frames(audio[:whole])
     energy = np.einsum("ij,ij->i", frames, frames)
-    frames = frames[energy > max(float(energy.mean()) * LOUD_SHARE, 1e-7)]
-    if not len(frames):
+    loud = energy > max(float(energy.mean()) * LOUD_SHARE, 1e-7)
+    if not loud.any():
         return np.zeros(0)
-    spectrum = np.fft.rfft(frames * np.hanning(FRAME), SIZE)
-    together = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, SIZE)
-    shape = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(FRAME), SIZE)) ** 2, SIZE)
     rate_hz = RATE_HZ / THINNING
     low, high = int(rate_hz / HIGH_HZ), int(rate_hz / LOW_HZ) + 1
-    # Divided by the window's own autocorrelation, long lags are not worth less than short ones.
-    likeness = together[:, : high + 2] / np.maximum(together[:, :1], 1e-12) / (shape[: high + 2] / shape[0])
+    rectified = _frames(np.abs(audio[:whole]))[loud]
+    likeness = (_likeness(frames[loud], high + 2) + _likeness(rectified, high + 2)) / 2
     inner = likeness[:, low : high + 1]
-    # The first lag that is nearly as good as the best one: a multiple of the period fits as well.
-    good = inner >= 0.9 * inner.max(1, keepdims=True)
+    good = inner >= AS_GOOD * inner.max(1, keepdims=True)
     peak = good & (inner >= likeness[:, low - 1 : high]) & (inner >= likeness[:, low + 1 : high + 2])
     lag = low + np.where(peak.any(1), peak.argmax(1), inner.argmax(1))
     rows = np.arange(len(lag))
@@ -87,3 +85,22 @@ def voiced_pitch(audio: Audio) -> NDArray[np.float64]:
     shift = np.where(np.abs(bend) > 1e-9, 0.5 * (left - right) / np.where(bend == 0, 1, bend), 0.0).clip(-0.5, 0.5)
     pitch: NDArray[np.float64] = (rate_hz / (lag + shift))[voiced]
     return pitch
+
+
+def _frames(audio: Audio) -> NDArray[np.float32]:
+    """Frames of the thinned signal, each without its mean."""
+    thin = audio.reshape(-1, THINNING).mean(1)
+    frames = np.lib.stride_tricks.sliding_window_view(thin, FRAME)[::STEP]
+    return np.asarray(frames - frames.mean(1, keepdims=True))
+
+
+def _likeness(frames: NDArray[np.float32], lags: int) -> NDArray[np.float64]:
+    """Normalised autocorrelation of each frame at the first lags.
+
+    Divided by the window's own autocorrelation, so that long lags are not worth less than short ones.
+    """
+    window = np.hanning(FRAME)
+    spectrum = np.fft.rfft(frames * window, SIZE)
+    together = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, SIZE)
+    shape = np.fft.irfft(np.abs(np.fft.rfft(window, SIZE)) ** 2, SIZE)
+    return np.asarray(together[:, :lags] / np.maximum(together[:, :1], 1e-12) / (shape[:lags] / shape[0]))

@@ -169,3 +169,10 @@ def test_no_word_is_listed_twice_and_none_is_empty() -> None:
     listed = [word for group in yaml.safe_load(text)["groups"].values() for word in group["words"]]
     assert len(listed) == len(set(listed)) and all(listed)
     assert isinstance(FeelingWords(text), FeelingWords)
+
+
+def test_a_harmonic_that_was_taken_for_the_pitch_says_nothing() -> None:
+    calm = [speech(n) for n in range(10)]
+    points = run([*calm, *(speech(10 + n, pitch_hz=200 * 4) for n in range(6)), *(speech(16 + n) for n in range(4))])
+    assert {(point.label, point.trend) for point in points} == {("calm", "steady")}
+    assert not [driver for point in points[10:16] for driver in point.drivers if driver.name == "pitch_hz"]

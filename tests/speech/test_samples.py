@@ -81,6 +81,19 @@ def test_pitch_of_a_voice_is_found(pitch_hz: float) -> None:
     assert measure(voice(pitch_hz), (), 0).pitch_hz == pytest.approx(pitch_hz, rel=0.02)
 
 
+@pytest.mark.parametrize(("pitch_hz", "strong"), [(70.0, 5), (80.0, 4), (90.0, 4), (110.0, 3), (200.0, 2)])
+def test_pitch_is_found_without_its_fundamental_and_with_one_strong_harmonic(pitch_hz: float, strong: int) -> None:
+    """As a telephone line leaves a low voice: nothing below 300 Hz, most of it in one harmonic."""
+    times = np.arange(RATE_HZ) / RATE_HZ
+    first = int(300 / pitch_hz) + 1
+    wave = sum(
+        np.sin(2 * np.pi * pitch_hz * n * times) * (1.0 if n == strong else 0.07)
+        for n in range(first, 3400 // int(pitch_hz))
+    )
+    audio = (wave / np.abs(wave).max() * 0.3).astype(np.float32)
+    assert measure(audio, (), 0).pitch_hz == pytest.approx(pitch_hz, rel=0.03)
+
+
 def test_noise_and_silence_have_no_pitch() -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, RATE_HZ).astype(np.float32)
     assert len(voiced_pitch(noise)) < 5
