@@ -74,6 +74,7 @@ class _Open:
 
     started: CallStarted
     facts: Call | None = None
+    """None when its start could not be applied: nothing of it is judged."""
     both: CallState | None = None
     flows: CallState | None = None
     old: dict[str, Violation] = field(default_factory=dict)
@@ -166,12 +167,12 @@ class Backtest:
         new += [one for one in call.new.values() if one.state == CONFIRMED]
         if ended and self._live.version == pair.old_version and call_id in self._live.judged:
             self._compare_live(call_id, {one.violation_id for one in old})
-        self._compare(call.started, old, new, *self._scores(call, old, new))
+        if call.facts is not None:
+            self._compare(call.started, old, new, *self._scores(call, call.facts, old, new))
         self.tally.verdicts += len(self._live.reviewed.get(call_id, ()))
 
-    def _scores(self, call: _Open, old: list[Violation], new: list[Violation]) -> tuple[Score, Score]:
-        pair, facts = self._pair, call.facts
-        assert facts is not None  # a call is open since its start
+    def _scores(self, call: _Open, facts: Call, old: list[Violation], new: list[Violation]) -> tuple[Score, Score]:
+        pair = self._pair
         steps = {name: one for name, one in call.steps_old.items() if self._is_same(name)} | call.steps_new
         before = _score(scheme_for(pair.old_schemes, facts), old, call.steps_old.values(), facts)
         return before, _score(scheme_for(pair.new_schemes, facts), new, steps.values(), facts)
