@@ -26,16 +26,21 @@ from processors.runtime.history import messages
 from processors.runtime.offsets import ends
 from processors.runtime.settings import Settings
 from processors.runtime.wire import decode
+from tests.live.waiting import until
 
 START_S = 60.0
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def write_calls(folder: Path, seconds: int) -> None:
     draw = np.random.default_rng(7)
     for number in range(3):
-        noise = draw.normal(0, 0.1, (8000 * 3 + number, 2))
-        soundfile.write(tmp_path / f"call{number}.wav", noise, 8000, subtype="ULAW")
+        noise = draw.normal(0, 0.1, (8000 * seconds + number, 2))
+        soundfile.write(folder / f"call{number}.wav", noise, 8000, subtype="ULAW")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_calls(tmp_path, 3)
     (tmp_path / "text.wav").write_text("This is not audio.")
     return tmp_path
 
@@ -122,15 +127,20 @@ def test_real_time_and_full_speed_give_the_same_records(kafka: Settings, folder:
     assert slow_s >= 3.0
 
 
-def test_a_door_that_is_stopped_ends_its_calls(kafka: Settings, folder: Path) -> None:
+def test_a_door_that_is_stopped_ends_its_calls(kafka: Settings, tmp_path: Path) -> None:
+    write_calls(tmp_path, 30)
     topic = "calls.media"
     before = ends(kafka, [topic])
-    planned, _ = plan_path(kafka, folder)
+    planned, _ = plan_path(kafka, tmp_path)
+
+    def spoken() -> bool:
+        calls = media(kafka, topic, before)
+        return len(calls) == 3 and all(len(chunks(records, 0)) > 5 for records in calls.values())
 
     async def cut() -> None:
         stack = ExitStack()
         playing = asyncio.create_task(play_calls(stack.enter_context(door(kafka)), planned))
-        await asyncio.sleep(1.5)
+        await asyncio.to_thread(until, spoken, "each call has said something")
         await asyncio.to_thread(stack.close)
         assert await asyncio.gather(playing, return_exceptions=True)
 
@@ -139,4 +149,4 @@ def test_a_door_that_is_stopped_ends_its_calls(kafka: Settings, folder: Path) ->
     assert {records[-1].reason for records in calls.values()} == {"shutdown"}  # type: ignore[union-attr]
     for records in calls.values():
         audio_ms = sum(len(chunk.payload) for chunk in chunks(records, 0)) // 8
-        assert 500 < audio_ms <= records[-1].call_ms < 3000  # type: ignore[union-attr]
+        assert 500 < audio_ms <= records[-1].call_ms  # type: ignore[union-attr]
