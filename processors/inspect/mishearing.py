@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import product
+from operator import contains
 from typing import Final
 
 from processors.inspect.sounds import SOUNDS, readings, split_syllable
@@ -32,6 +33,8 @@ LEAST_SYLLABLES: Final = 2
 """A shorter phrase has to sound as it is written."""
 SEEDED: Final = 3
 """Alternatives of a character by which phrases are looked for."""
+MOST_WRONG: Final = 1
+"""Syllables of a phrase that may neither be as heard nor one of the first alternatives."""
 LEAST_FOR_GAPS: Final = 5
 """In shorter phrases no syllable may be missing or added."""
 MISSING: Final = 5.0
@@ -240,8 +243,10 @@ class Likeness:
     def within(self, heard: Heard, begin: int) -> tuple[int, int] | None:
         """Where the phrase is, if it is at `begin`, or begins or ends there with one syllable more or less."""
         count = len(self._codes)
-        if 0 <= begin <= len(heard.text) - count and self.loss(heard, begin) is not None:
-            return begin, begin + count
+        if 0 <= begin <= len(heard.text) - count:
+            fitting = sum(map(contains, heard.codes[begin : begin + count], self._codes))
+            if fitting >= count - MOST_WRONG and self.loss(heard, begin) is not None:
+                return begin, begin + count
         return self._with_gap(heard, begin) if count >= LEAST_FOR_GAPS else None
 
     def loss(self, heard: Heard, begin: int) -> float | None:

@@ -2,9 +2,9 @@
 
 Two automata for the whole rule set, so that more rules do not make an utterance dearer in proportion: one over normal
 characters, one over syllables with all confusion pairs folded, whose finds are then checked against what each rule
-allows. A phrase with wrong syllables in it is looked for where three of four syllables stand at their places, as heard
-or as an alternative (`Seeds`, one table for all rules); `mishearing` then weighs it. Deliberately without times, roles
-and windows.
+allows. A phrase with a wrong syllable in it is looked for where three others of it stand at their places, as heard or
+as an alternative (`Seeds`, one table for all rules); `mishearing` then weighs it. Deliberately without times, roles and
+windows.
 """
 
 from __future__ import annotations
@@ -117,11 +117,12 @@ class PhraseIndex:
 
 
 class Seeds:
-    """Where phrases with wrong, missing or added syllables may stand: where three of four neighbours fit.
+    """Where phrases with a wrong, missing or added syllable may stand: where three others fit.
 
-    A syllable fits as it was heard or by one of its likeliest alternatives. In phrases of two both have to fit. Three
-    of four are looked up by the two of them that are neighbours, then by the third at its distance from these: most
-    neighbours in a text are in no phrase.
+    A syllable fits as it was heard or by one of its likeliest alternatives. In phrases of two both have to fit. Of a
+    longer one a few threes are enough, such that one of them is left whichever syllable is wrong. They are looked up by
+    the two that are neighbours, then by the third at its distance from these: most neighbours in a text are in no
+    phrase.
     """
 
     def __init__(self, phrases: Iterable[tuple[str, list[tuple[str, ...]], tuple[Wanted, ...]]]) -> None:
@@ -187,12 +188,13 @@ def _collect(
 
 
 def _seeds(count: int) -> Iterator[tuple[int, int]]:
-    """(place of two neighbours, distance of the third) of each three of four neighbours in so many syllables."""
-    for place in range(count - 2):
-        yield place, 2
-        if place + 3 < count:
-            yield place, 3
-            yield place + 2, -2
+    """(place of two neighbours, distance of the third) such that one seed fits whichever syllable is wrong."""
+    if count == 4:
+        yield from ((0, 2), (0, 3), (2, -2), (1, 2))
+    elif count == 5:
+        yield from ((0, 2), (0, 3), (2, 2))
+    else:
+        yield from ((place, 2) for place in range(0, count - 2, 3))
 
 
 def _heard(spoken: Spoken) -> Heard:

@@ -90,3 +90,15 @@ def test_a_likely_confusion_costs_less_than_any_other() -> None:
 def test_rare_syllables_and_sure_ones_weigh_more() -> None:
     assert evidence("kuan") > evidence("shi") > 0
     assert doubt(0.99) > doubt(0.6) >= doubt(0.0) >= 0.0
+
+
+@pytest.mark.parametrize("count", range(4, 13))
+def test_a_phrase_is_looked_for_whichever_syllable_is_wrong(count: int) -> None:
+    words = "天地玄黄宇宙洪荒日月盈昃辰宿列张"[:count]
+    for wrong in range(count):
+        text = f"我说{words[:wrong]}啊{words[wrong + 1 :]}吧"
+        assert finds(words, heard(text, 0.9, {2 + wrong: words[wrong]})) == [text[2 : 2 + count]], text
+
+
+def test_two_syllables_that_were_no_alternatives_are_too_many() -> None:
+    assert finds("天地玄黄宇宙洪荒", heard("天地吧黄宇宙吧荒", 0.1)) == []
