@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from processors.inspect.feeling_words import FeelingWords, shipped_words
 from processors.records import Driver, EmotionLabel, EmotionPoint, EmotionTrend, Utterance
@@ -69,6 +69,8 @@ PITCH: Final = Measure("pitch_hz", 0.35, 1.2)
 LEVEL: Final = Measure("level_db", 0.35, 2.0)
 RATE: Final = Measure("chars_per_min", 0.30, 0.14)
 MEASURES: Final = (PITCH, LEVEL, RATE)
+Values: TypeAlias = tuple[float | None, float | None, float | None]
+"""Pitch in semitones over 1 Hz, level in dB, natural logarithm of characters a minute; None: not measured."""
 
 
 class Baseline(NamedTuple):
@@ -145,7 +147,8 @@ def observe(
     _note_interruptions(speakers, utterance)
     speaker = speakers.get(utterance.channel, Speaker())
 
-    prosody, drivers = _prosody(speaker, utterance)
+    values = _values(utterance)
+    prosody, drivers = _prosody(speaker, values)
     feeling = words.feel(utterance.text, utterance.role)
     sentiment = utterance.meaning.sentiment if utterance.meaning else None
     valence = feeling.valence if sentiment is None else _cut(0.5 * sentiment + 0.7 * feeling.valence, 1.0)
@@ -165,7 +168,7 @@ def observe(
         drivers.append(driver)
     drivers.sort(key=lambda driver: (-abs(driver.z), driver.name))
 
-    speaker = _judge(_learn(speaker, utterance), utterance, arousal, valence)
+    speaker = _judge(_learn(speaker, utterance, values), utterance, arousal, valence)
     speakers[utterance.channel] = speaker
     if utterance.end_ms >= state.spoken_until_ms:
         state = EmotionState(speakers, utterance.end_ms, utterance.channel)
@@ -186,11 +189,11 @@ def observe(
     )
 
 
-def _prosody(speaker: Speaker, utterance: Utterance) -> tuple[float, list[Driver]]:
+def _prosody(speaker: Speaker, values: Values) -> tuple[float, list[Driver]]:
     """Weighted deviation of what was measured, and each deviation."""
     total = weights = 0.0
     drivers: list[Driver] = []
-    for measure, baseline, value in zip(MEASURES, speaker.baselines, _values(utterance), strict=True):
+    for measure, baseline, value in zip(MEASURES, speaker.baselines, values, strict=True):
         normal = baseline.normal()
         if value is None or (measure is PITCH and normal is not None and abs(value - normal) > MOST_SEMITONES):
             continue
@@ -209,8 +212,7 @@ def _prosody(speaker: Speaker, utterance: Utterance) -> tuple[float, list[Driver
     return (total / max(weights, 0.6), drivers) if drivers else (0.0, drivers)
 
 
-def _values(utterance: Utterance) -> tuple[float | None, float | None, float | None]:
-    """Pitch in semitones over 1 Hz, level in dB, natural logarithm of characters a minute."""
+def _values(utterance: Utterance) -> Values:
     acoustics = utterance.acoustics
     pitch = level = None
     if acoustics is not None:
@@ -256,10 +258,10 @@ def _note_interruptions(speakers: dict[int, Speaker], utterance: Utterance) -> N
     speakers[utterance.channel] = own
 
 
-def _learn(speaker: Speaker, utterance: Utterance) -> Speaker:
+def _learn(speaker: Speaker, utterance: Utterance, values: Values) -> Speaker:
     """Baselines and last times after `utterance`; an outcry does not become normal while normal is being learnt."""
     learnt: list[Baseline] = []
-    for measure, baseline, value in zip(MEASURES, speaker.baselines, _values(utterance), strict=True):
+    for measure, baseline, value in zip(MEASURES, speaker.baselines, values, strict=True):
         if value is None or (len(baseline.firsts) >= 3 and abs(baseline.deviation(value, measure.scale_floor)) > 2.0):
             learnt.append(baseline)
         else:

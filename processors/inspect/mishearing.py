@@ -203,14 +203,16 @@ class Heard:
         signs = "" if self._alternatives is None else self._alternatives[place]
         return sounding_otherwise(self.text[place], signs) if signs else ()
 
-    def may_be(self, place: int, character: str) -> bool:
-        """Whether this character of the same sound may have been meant: it is an alternative, or the one that was heard
-        is not sure. True where nothing is known of alternatives."""
-        if self._alternatives is None or not any(self._alternatives):
+    def may_mean(self, begin: int, characters: Iterable[str]) -> bool:
+        """Whether these characters, which sound like the text at `begin`, may have been meant: each is the one that was
+        heard or an alternative to it, or that one is not sure. True where nothing is known of alternatives."""
+        others, sure = self._alternatives, self._confidences
+        if others is None or not any(others):
             return True
-        if self.text[place] == character or character in self._alternatives[place]:
-            return True
-        return self._confidences is not None and self._confidences[place] < SURE
+        return all(
+            character == self.text[place] or character in others[place] or (sure is not None and sure[place] < SURE)
+            for place, character in enumerate(characters, begin)
+        )
 
     def doubt(self, place: int) -> float:
         """Logarithm of the odds that a character was heard rightly."""
@@ -271,7 +273,7 @@ class Likeness:
         if len(self._syllables) == 2:
             if lost:
                 lost += self._another_word(heard, begin)
-            elif not all(heard.may_be(begin + place, one) for place, (one, _, _) in enumerate(self._syllables)):
+            elif not heard.may_mean(begin, (character for character, _, _ in self._syllables)):
                 return None
         return lost if lost <= _bearable(agreed) else None
 

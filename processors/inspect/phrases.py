@@ -95,7 +95,8 @@ class PhraseIndex:
             heard = _heard(spoken)
             for index, begin, end in self._syllables.find_matches_as_indexes(heard.sounds, overlapping=True):
                 for sound in self._sounds[index]:
-                    if _sounds_alike(sound, spoken.normal[begin:end]) and _may_be(sound.phrase, heard, begin):
+                    known = len(sound.phrase) > LEAST_BY_SOUND or heard.may_mean(begin, sound.phrase)
+                    if known and _sounds_alike(sound, spoken.normal[begin:end]):
                         self._take(found, spoken, begin, end, sound.wanted)
             for begin, end, wanted in self._seeds.find(heard):
                 self._take(found, spoken, begin, end, wanted)
@@ -223,13 +224,6 @@ def _codes(phrase: str, read: list[tuple[str, ...]]) -> list[str]:
         for character, allowed in zip(phrase, read, strict=True)
     ]
     return list(dict.fromkeys("".join(combination) for combination in islice(product(*choices), MAX_VARIANTS)))
-
-
-def _may_be(phrase: str, heard: Heard, begin: int) -> bool:
-    """Whether a phrase that sounds like the text may have been meant; a long one always may."""
-    return len(phrase) > LEAST_BY_SOUND or all(
-        heard.may_be(place, character) for place, character in enumerate(phrase, begin)
-    )
 
 
 def _sounds_alike(sound: _Sound, text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from processors.inspect.book import compile_book
@@ -10,37 +9,17 @@ from processors.inspect.language import parse
 from processors.inspect.publish import publish_ruleset
 from processors.inspect.rule_files import read_rule_files, shipped_folder
 from processors.inspect.trial import replay, standing
-from processors.records import AnyRecord, Scorecard, Violation
-from processors.runtime.events import headers, identity
+from processors.runtime.events import headers
 from processors.runtime.kafka import make_producer
 from processors.runtime.settings import Settings
 from processors.runtime.wire import encode
 from tests.live.processes import Written, processor
 from tests.live.story_media import at_once, calls
+from tests.live.undisturbed import TOPICS, assert_undisturbed, final
 
-TOPICS = ("violations", "emotions", "scorecards", "alerts")
 NAME = "recovery"
 KILLS = (0.3, 0.7)
 """Shares of all records that are written when the process is killed."""
-
-
-def once(records: list[AnyRecord]) -> dict[str, AnyRecord]:
-    """By identity. AssertionError when two with one identity differ in more than the time of publication.
-
-    Several running cards may have the same call time: the final one counts.
-    """
-    found: dict[str, AnyRecord] = {}
-    for record in records:
-        if isinstance(record, Scorecard) and record.state == "running":
-            continue
-        if isinstance(record, Violation):
-            record = replace(record, detected_at_ms=0)
-        assert found.setdefault(identity(record), record) == record
-    return found
-
-
-def final(written: Written, call_id: str) -> bool:
-    return any(isinstance(one, Scorecard) and one.state == "final" for one in written.records.get(call_id, ()))
 
 
 def test_killed_in_the_middle_of_calls_inspect_finds_what_it_finds_undisturbed(kafka: Settings, tmp_path: Path) -> None:
@@ -68,11 +47,6 @@ def test_killed_in_the_middle_of_calls_inspect_finds_what_it_finds_undisturbed(k
                 written.read(1.0)
     written.close()
 
-    for call_id in timelines:
-        assert once(written.records[call_id]) == once(list(expected[call_id])), call_id
-        ends = {one.violation_id: one.state for one in written.records[call_id] if isinstance(one, Violation)}
-        assert {name for name, state in ends.items() if state == "confirmed"} == {
-            one.violation_id for one in standing(expected[call_id])
-        }, "the last word on the topic is the last word of the engine"
+    assert_undisturbed(written, expected)
     assert sum(len(standing(outputs)) for outputs in expected.values()) > 50
     assert "was skipped" not in log.read_text(), "it begins where it stopped, without a second try"

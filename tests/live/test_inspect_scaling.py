@@ -8,15 +8,14 @@ from processors.inspect.book import compile_book
 from processors.inspect.language import parse
 from processors.inspect.publish import publish_ruleset
 from processors.inspect.rule_files import read_rule_files, shipped_folder
-from processors.inspect.trial import replay, standing
-from processors.records import Violation
+from processors.inspect.trial import replay
 from processors.runtime.events import headers
 from processors.runtime.kafka import make_producer
 from processors.runtime.settings import Settings
 from processors.runtime.wire import encode
 from tests.live.processes import Written, processor
 from tests.live.story_media import at_once, calls
-from tests.live.test_inspect_recovery import TOPICS, final, once
+from tests.live.undisturbed import TOPICS, assert_undisturbed, final
 
 NAME = "scaling"
 
@@ -57,11 +56,6 @@ def test_members_come_leave_and_die_in_the_middle_of_calls(kafka: Settings, tmp_
                 written.read(1.0)
     written.close()
 
-    for call_id in timelines:
-        assert once(written.records[call_id]) == once(list(expected[call_id])), call_id
-        ends = {one.violation_id: one.state for one in written.records[call_id] if isinstance(one, Violation)}
-        assert {name for name, state in ends.items() if state == "confirmed"} == {
-            one.violation_id for one in standing(expected[call_id])
-        }, "the last word on the topic is the last word of the engine"
+    assert_undisturbed(written, expected)
     for log in (first, second, third):
         assert "was skipped" not in log.read_text()
